@@ -1,0 +1,49 @@
+#include "kind.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const struct kind_row rows[] = {
+	[KIND_GET] = {"get", .has_registry = true},
+	[KIND_LOGIN] = {"login", .has_registry = true},
+	[KIND_LOGOUT] = {"logout"},
+	[KIND_INIT] = {"init"},
+	[KIND_LIST] = {"list"},
+	[KIND_STATUS] = {"status"},
+	[KIND_LOCK] = {"lock"},
+	[KIND_UNLOCK] = {"unlock"},
+};
+static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
+
+static const char *const operations[] = {
+	[OPERATION_READ] = "read",
+	[OPERATION_PUBLISH] = "publish",
+	[OPERATION_YANK] = "yank",
+	[OPERATION_UNYANK] = "unyank",
+	[OPERATION_OWNERS] = "owners",
+};
+static_assert(sizeof(operations) / sizeof(operations[0]) == _OPERATION_MAX, "all named");
+
+const struct kind_row *kind_row(enum kind kind) {
+	return &rows[kind];
+}
+
+enum kind kind_from_name(const char *name) {
+	for (int i = 0; i < _KIND_MAX; i++) {
+		if (strcmp(rows[i].name, name) == 0)
+			return (enum kind) i;
+	}
+	return _KIND_INVALID;
+}
+
+const char *operation_name(enum operation operation) {
+	return operations[operation];
+}
+
+enum operation operation_from_name(const char *name) {
+	for (int i = 0; i < _OPERATION_MAX; i++) {
+		if (strcmp(operations[i], name) == 0)
+			return (enum operation) i;
+	}
+	return _OPERATION_INVALID;
+}

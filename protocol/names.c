@@ -1,0 +1,86 @@
+#include "names.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* All alphabets are ASCII and spelled out: the functions of ctype.h ask the locale. */
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+
+#define CRATE_NAME_MAX 64
+#define ACCOUNT_NAME_MAX 64
+#define SEMVER_MAX 150
+#define SHA256_HEX_SIZE 64
+
+static bool name_is_valid(const char *name, const char *first, const char *all, size_t size_max) {
+	size_t size = strnlen(name, size_max + 1);
+
+	return size >= 1 && size <= size_max && strchr(first, *name) && strspn(name, all) == size;
+}
+
+bool crate_name_is_valid(const char *name) {
+	return name_is_valid(name, LETTERS, LETTERS DIGITS "_-", CRATE_NAME_MAX);
+}
+
+bool account_name_is_valid(const char *name) {
+	return name_is_valid(name, LETTERS DIGITS, LETTERS DIGITS "._-", ACCOUNT_NAME_MAX);
+}
+
+bool sha256_hex_is_valid(const char *text) {
+	return name_is_valid(text, DIGITS "abcdef", DIGITS "abcdef", SHA256_HEX_SIZE) &&
+		strlen(text) == SHA256_HEX_SIZE;
+}
+
+bool token_is_valid(const void *bytes, size_t size) {
+	const uint8_t *token = bytes;
+
+	if (size == 0 || size > TOKEN_MAX)
+		return false;
+	for (size_t i = 0; i < size; i++) {
+		if (token[i] < 0x20 || token[i] > 0x7e)
+			return false;
+	}
+	return true;
+}
+
+/* A number without leading zeros, of `size` digits. */
+static bool semver_number(const char *at, size_t size) {
+	return size > 0 && (size == 1 || *at != '0');
+}
+
+/* Takes the `-` or `+` at *at and identifiers between dots. Only build metadata may write 007. */
+static bool semver_take_identifiers(const char **at, bool is_build) {
+	do {
+		const char *identifier = *at + 1;
+		size_t size = strspn(identifier, LETTERS DIGITS "-");
+
+		if (size == 0)
+			return false;
+		if (!is_build && strspn(identifier, DIGITS) == size &&
+			!semver_number(identifier, size))
+			return false;
+		*at = identifier + size;
+	} while (**at == '.');
+	return true;
+}
+
+bool semver_is_valid(const char *version) {
+	const char *at = version;
+
+	if (strnlen(version, SEMVER_MAX + 1) > SEMVER_MAX)
+		return false;
+	for (size_t i = 0; i < 3; i++) {
+		size_t size = strspn(at, DIGITS);
+
+		if (!semver_number(at, size))
+			return false;
+		at += size;
+		if (i < 2 && *at++ != '.')
+			return false;
+	}
+	if (*at == '-' && !semver_take_identifiers(&at, false))
+		return false;
+	if (*at == '+' && !semver_take_identifiers(&at, true))
+		return false;
+	return *at == '\0';
+}

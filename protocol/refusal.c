@@ -1,0 +1,169 @@
+#include "refusal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	enum exit_code exit_code;
+	const char *sentence;
+} rows[] = {
+	[REFUSAL_NONE] = {"none", EXIT_DONE, "nothing was refused"},
+	[REFUSAL_NOT_FOUND] = {"not-found", EXIT_NEEDS,
+		"no token is stored for this registry; run `cpub-agent login`"},
+	[REFUSAL_URL_NOT_SUPPORTED] = {"url-not-supported", EXIT_FAILED,
+		"this registry URL is not one that cpub-agent handles"},
+	[REFUSAL_OPERATION_NOT_SUPPORTED] = {"operation-not-supported", EXIT_FAILED,
+		"this agent does not know that request; update cpub-agent and restart the agent"},
+
+	[REFUSAL_BAD_REQUEST] = {"bad-request", EXIT_FAILED,
+		"the request is not one line of strict JSON with the fields of its kind; see "
+		"cpub-agent-protocol(7)"},
+	[REFUSAL_BAD_VERSION] = {"bad-version", EXIT_FAILED,
+		"unsupported protocol version; cpub-agent speaks version 1"},
+	[REFUSAL_LINE_TOO_LONG] = {"line-too-long", EXIT_FAILED,
+		"the request is longer than 64 KiB; send a shorter one"},
+	[REFUSAL_LINE_INCOMPLETE] = {"line-incomplete", EXIT_FAILED,
+		"the request was not ended by a newline in time; send it whole"},
+	[REFUSAL_BAD_DESCRIPTOR] = {"bad-descriptor", EXIT_FAILED,
+		"a descriptor came that is not allowed there; send one terminal, one pipe or one "
+		"regular file with the first byte of a request"},
+	[REFUSAL_BUSY] = {"busy", EXIT_FAILED,
+		"the agent is doing as much as it may at once; try again in a moment"},
+	[REFUSAL_ARGUMENT_UNKNOWN] = {"argument-unknown", EXIT_USAGE,
+		"only `--account NAME` may follow cargo-credential-cpub; correct the provider's "
+		"arguments in cargo's configuration"},
+	[REFUSAL_BAD_NAME] = {"bad-name", EXIT_MISMATCH,
+		"a crate name, version, checksum or account name is malformed; correct it"},
+	[REFUSAL_BAD_URL] = {"bad-url", EXIT_USAGE,
+		"the registry's URL is not in the plain form that cpub-agent takes; write it as "
+		"`sparse+https://HOST/PATH/` or `https://HOST/PATH`"},
+	[REFUSAL_BAD_TOKEN] = {"bad-token", EXIT_USAGE,
+		"the token must be a non-empty line of printable ASCII, 1024 bytes at most; copy it "
+		"again from the registry"},
+	[REFUSAL_BAD_PASSPHRASE] = {"bad-passphrase", EXIT_USAGE,
+		"the passphrase must be a non-empty line of 1024 bytes at most; choose another"},
+
+	[REFUSAL_NO_STORE] = {"no-store", EXIT_NEEDS,
+		"there is no store for tokens yet; run `cpub-agent init`"},
+	[REFUSAL_STORE_EXISTS] = {"store-exists", EXIT_FAILED,
+		"there is a store already; nothing was changed"},
+	[REFUSAL_STORE_GONE] = {"store-gone", EXIT_STORE,
+		"the store that was there is gone; restore its file from a backup, or remove the "
+		"file `store` in cpub-agent's state directory and run `cpub-agent init`"},
+	[REFUSAL_STORE_DAMAGED] = {"store-damaged", EXIT_STORE,
+		"the store is damaged; restore its file from a backup"},
+	[REFUSAL_STORE_NEWER] = {"store-newer", EXIT_STORE,
+		"the store was written by a newer cpub-agent; update this one"},
+	[REFUSAL_STORE_LOOSE] = {"store-loose", EXIT_STORE,
+		"the store is not a regular file that only you can read; make it yours and run "
+		"`chmod 600` on it"},
+	[REFUSAL_STORE_CHANGED] = {"store-changed", EXIT_STORE,
+		"another program changed the store meanwhile, so it was locked and nothing was "
+		"written; run `cpub-agent unlock` and try again"},
+	[REFUSAL_STORE_OLDER] = {"store-older", EXIT_STORE,
+		"the store is older than the one last seen here; if you restored a backup yourself, "
+		"remove the file `store` in cpub-agent's state directory and unlock again"},
+	[REFUSAL_STORE_FAILED] = {"store-failed", EXIT_FAILED,
+		"the store could not be read or written, and stays as it was; look at the disk"},
+	[REFUSAL_STORE_UNAVAILABLE] = {"store-unavailable", EXIT_USAGE,
+		"this build has no such kind of store; run `cpub-agent init --store vault`"},
+	[REFUSAL_LOCKED] = {"locked", EXIT_NEEDS,
+		"the store is locked; run `cpub-agent unlock` in a terminal and try again"},
+	[REFUSAL_WRONG_PASSPHRASE] = {"wrong-passphrase", EXIT_STORE,
+		"the passphrase is wrong; try again"},
+	[REFUSAL_ACCOUNT_UNKNOWN] = {"account-unknown", EXIT_NEEDS,
+		"this registry has no account of that name; see `cpub-agent list`"},
+	[REFUSAL_READ_AUTH_NOT_AGREED] = {"read-auth-not-agreed", EXIT_NEEDS,
+		"the registry asks for a token for reads, and you have not agreed to hand one out "
+		"for that; run `cpub-agent login` for this registry"},
+
+	[REFUSAL_NEEDS_TERMINAL] = {"needs-terminal", EXIT_NEEDS,
+		"a person has to be asked, and there is no terminal to ask on; run the command in "
+		"the foreground of a terminal"},
+	[REFUSAL_DENIED] = {"denied", EXIT_DENIED,
+		"the person at the terminal said no; nothing was done"},
+	[REFUSAL_NOT_GRANTED] = {"not-granted", EXIT_DENIED,
+		"nobody granted this to the running command; nothing was done"},
+	[REFUSAL_RELEASE_REPEATED] = {"release-repeated", EXIT_DENIED,
+		"the token for this crate and version was asked for a second time in one cargo run, so "
+		"the approval has ended; find out which program asked, then publish again"},
+	[REFUSAL_PROMPT_TIMEOUT] = {"prompt-timeout", EXIT_NEEDS,
+		"nobody answered the question in time; try again"},
+	[REFUSAL_PROMPT_FAILED] = {"prompt-failed", EXIT_FAILED,
+		"the question could not be shown; run the command in a terminal of its own"},
+
+	[REFUSAL_PLAIN_HTTP] = {"plain-http", EXIT_DENIED,
+		"a token never goes over plain http; use https, or for a registry on this machine "
+		"log in with `--allow-http`"},
+	[REFUSAL_NEEDS_API] = {"needs-api", EXIT_USAGE,
+		"a git index does not tell its API over https; give `--api URL`"},
+	[REFUSAL_API_ELSEWHERE] = {"api-elsewhere", EXIT_DENIED,
+		"the index names an API on another host, and nobody is there to agree; give "
+		"`--api URL` if you trust it"},
+	[REFUSAL_NAME_UNTRUSTED] = {"name-untrusted", EXIT_DENIED,
+		"the registry's name comes from a project file or the environment, and nobody is "
+		"there to confirm its host; give `--index URL`"},
+	[REFUSAL_AUTH_REQUIRED] = {"auth-required", EXIT_REGISTRY,
+		"this registry asks for a token for every read, which cpub-agent cannot do yet; "
+		"nothing was stored"},
+	[REFUSAL_INDEX_INVALID] = {"index-invalid", EXIT_REGISTRY,
+		"the index's config.json names no usable API; ask the registry's operator"},
+	[REFUSAL_INDEX_REFUSED] = {"index-refused", EXIT_REGISTRY,
+		"the index did not hand out its config.json; check the URL"},
+	[REFUSAL_NETWORK] = {"network", EXIT_NETWORK,
+		"the registry could not be reached; check the network, the proxy and the URL"},
+	[REFUSAL_NETWORK_TIMEOUT] = {"network-timeout", EXIT_NETWORK,
+		"the registry did not answer in time; try again later"},
+	[REFUSAL_TLS] = {"tls", EXIT_NETWORK,
+		"the registry's certificate is not one that this machine trusts; set `http.cainfo` in "
+		"your own cargo configuration if it has a private CA, and log in again"},
+	[REFUSAL_REDIRECT] = {"redirect", EXIT_NETWORK,
+		"the registry answered with a redirect, which is never followed; use the URL that it "
+		"points to if you trust it"},
+
+	[REFUSAL_WORKER_FAILED] = {"worker-failed", EXIT_FAILED,
+		"a helper program of cpub-agent failed; look at the agent's log"},
+	[REFUSAL_WORKER_TIMEOUT] = {"worker-timeout", EXIT_FAILED,
+		"a helper program of cpub-agent did not finish in time and was ended; try again"},
+	[REFUSAL_AUDIT_FAILED] = {"audit-failed", EXIT_FAILED,
+		"the audit log could not be written, so nothing was handed out; look at the disk and "
+		"cpub-agent's state directory"},
+	[REFUSAL_NO_MEMORY] = {"no-memory", EXIT_FAILED,
+		"the agent has no memory left for this; try again later"},
+	[REFUSAL_INTERNAL] = {"internal", EXIT_FAILED,
+		"something failed inside the agent; look at its log"},
+
+	[REFUSAL_AGENT_UNREACHABLE] = {"agent-unreachable", EXIT_UNREACHABLE,
+		"the agent could not be started or does not answer; run `cpub-agent status`"},
+	[REFUSAL_AGENT_FOREIGN] = {"agent-foreign", EXIT_UNREACHABLE,
+		"the socket is served by another user, so nothing was sent; find out who did that"},
+	[REFUSAL_SOCKET_UNSAFE] = {"socket-unsafe", EXIT_UNREACHABLE,
+		"the socket's directory is not yours alone; make it yours and run `chmod 700` on it"},
+};
+static_assert(sizeof(rows) / sizeof(rows[0]) == _REFUSAL_MAX, "a row for each refusal");
+
+const char *refusal_name(enum refusal refusal) {
+	return rows[refusal].name;
+}
+
+enum refusal refusal_from_name(const char *name) {
+	for (int i = 0; i < _REFUSAL_MAX; i++) {
+		if (strcmp(rows[i].name, name) == 0)
+			return (enum refusal) i;
+	}
+	return _REFUSAL_INVALID;
+}
+
+enum exit_code refusal_exit_code(enum refusal refusal) {
+	return rows[refusal].exit_code;
+}
+
+const char *refusal_sentence(enum refusal refusal) {
+	return rows[refusal].sentence;
+}
+
+enum refusal refusal_from_errno(int error) {
+	return error == -ENOMEM ? REFUSAL_NO_MEMORY : REFUSAL_INTERNAL;
+}

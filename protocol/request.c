@@ -1,0 +1,379 @@
+#include "request.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "json.h"
+#include "names.h"
+#include "secret.h"
+
+static const char *const url_sources[] = {
+	[URL_SOURCE_UNKNOWN] = "unknown",
+	[URL_SOURCE_GIVEN] = "given",
+	[URL_SOURCE_USER] = "user",
+	[URL_SOURCE_PROJECT] = "project",
+	[URL_SOURCE_ENVIRONMENT] = "environment",
+};
+static_assert(sizeof(url_sources) / sizeof(url_sources[0]) == _URL_SOURCE_MAX, "all named");
+
+const char *url_source_name(enum url_source source) {
+	return url_sources[source];
+}
+
+static int url_source_from_name(const char *name, enum url_source *ret) {
+	for (int i = 0; i < _URL_SOURCE_MAX; i++) {
+		if (strcmp(url_sources[i], name) == 0) {
+			*ret = (enum url_source) i;
+			return 0;
+		}
+	}
+	return -EBADMSG;
+}
+
+/* Copies an optional text member: 0 also when it is absent, -EBADMSG if it is no text. */
+static int take_text(const struct json *object, const char *name, char **ret) {
+	const char *text;
+	char *copy;
+	int r;
+
+	r = json_get_string(object, name, &text);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	free(*ret);
+	*ret = copy;
+	return 0;
+}
+
+static int take_flag(const struct json *object, const char *name, bool *ret) {
+	int r = json_get_bool(object, name, ret);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static int take_registry(const struct json *root, struct request *request) {
+	const struct json *registry = json_member(root, "registry");
+	const struct json *headers;
+	int r;
+
+	if (!registry)
+		return kind_row(request->kind)->has_registry ? -EBADMSG : 0;
+	if (!json_is_object(registry))
+		return -EBADMSG;
+	r = take_text(registry, "index-url", &request->index_url);
+	if (r < 0)
+		return r;
+	if (!request->index_url)
+		return -EBADMSG;
+	r = take_text(registry, "name", &request->registry_name);
+	if (r < 0)
+		return r;
+	headers = json_member(registry, "headers");
+	if (headers && !json_is_array(headers))
+		return -EBADMSG;
+	/* What they say is an attacker's to choose; that they are there is all we use. */
+	request->has_headers = headers && json_n_elements(headers) > 0;
+	return 0;
+}
+
+/*
+ * The provider's own arguments: only `--account NAME`. A word that we do not
+ * know is refused, since a mistyped `--acount` must not publish as somebody else.
+ */
+static int take_arguments(const struct json *root, struct request *request) {
+	const struct json *args = json_member(root, "args");
+
+	if (!args)
+		return 0;
+	if (!json_is_array(args))
+		return -EBADMSG;
+	for (const struct json *arg = json_first(args); arg; arg = json_next(arg)) {
+		const char *text = json_string(arg);
+		const char *value = NULL;
+
+		if (!text)
+			return -EBADMSG;
+		if (strncmp(text, "--account=", 10) == 0) {
+			value = text + 10;
+		} else if (strcmp(text, "--account") == 0) {
+			arg = json_next(arg);
+			value = arg ? json_string(arg) : NULL;
+		}
+		if (!value || request->account)
+			return REFUSAL_ARGUMENT_UNKNOWN;
+		request->account = strdup(value);
+		if (!request->account)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* What each operation brings along (cargo-credential, lib.rs, enum Operation). */
+static int check_operation(const struct request *request) {
+	bool has_crate = false, has_version = false, has_checksum = false;
+
+	switch (request->operation) {
+	case OPERATION_READ:
+		break;
+	case OPERATION_PUBLISH:
+		has_checksum = true;
+		/* fall through */
+	case OPERATION_YANK:
+	case OPERATION_UNYANK:
+		has_version = true;
+		/* fall through */
+	case OPERATION_OWNERS:
+		has_crate = true;
+		break;
+	case _OPERATION_MAX:
+	case _OPERATION_INVALID:
+		return REFUSAL_OPERATION_NOT_SUPPORTED;
+	}
+	if ((has_crate && !request->crate) || (has_version && !request->version) ||
+		(has_checksum && !request->checksum))
+		return -EBADMSG;
+	if ((has_crate && !crate_name_is_valid(request->crate)) ||
+		(has_version && !semver_is_valid(request->version)) ||
+		(has_checksum && !sha256_hex_is_valid(request->checksum)))
+		return REFUSAL_BAD_NAME;
+	return 0;
+}
+
+static int take_get(const struct json *root, struct request *request) {
+	const char *operation;
+	int r;
+
+	r = json_get_string(root, "operation", &operation);
+	if (r < 0)
+		return r == -ENOENT ? -EBADMSG : r;
+	request->operation = operation_from_name(operation);
+	r = take_text(root, "name", &request->crate);
+	if (r < 0)
+		return r;
+	r = take_text(root, "vers", &request->version);
+	if (r < 0)
+		return r;
+	r = take_text(root, "cksum", &request->checksum);
+	if (r < 0)
+		return r;
+	return check_operation(request);
+}
+
+static int take_token(const struct json *root, struct request *request) {
+	const char *token;
+	int r;
+
+	r = json_get_string(root, "token", &token);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	if (!token_is_valid(token, strlen(token)))
+		return REFUSAL_BAD_TOKEN;
+	return secret_from(token, strlen(token), &request->token);
+}
+
+static int take_login(const struct json *root, struct request *request) {
+	const struct {
+		const char *name;
+		char **text;
+	} texts[] = {
+		{"login-url", &request->login_url},
+		{"url-file", &request->url_file},
+		{"api", &request->api},
+		{"ca-pem", &request->ca_pem},
+		{"ca-file", &request->ca_file},
+		{"proxy", &request->proxy},
+	};
+	const char *source;
+	int r;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		r = take_text(root, texts[i].name, texts[i].text);
+		if (r < 0)
+			return r;
+	}
+	r = json_get_string(root, "url-source", &source);
+	if (r == 0)
+		r = url_source_from_name(source, &request->url_source);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = take_flag(root, "allow-http", &request->allow_http);
+	if (r < 0)
+		return r;
+	return take_token(root, request);
+}
+
+static int take_init(const struct json *root, struct request *request) {
+	int r;
+
+	r = take_text(root, "store", &request->store);
+	if (r < 0)
+		return r;
+	return take_flag(root, "no-passphrase", &request->no_passphrase);
+}
+
+/* 0, a positive refusal, or a negative errno. */
+static int take_fields(const struct json *root, struct request *request) {
+	int r;
+
+	r = take_registry(root, request);
+	if (r < 0)
+		return r;
+	r = take_arguments(root, request);
+	if (r != 0)
+		return r;
+	if (!request->account) {
+		r = take_text(root, "account", &request->account);
+		if (r < 0)
+			return r;
+	}
+	if (request->account && !account_name_is_valid(request->account))
+		return REFUSAL_BAD_NAME;
+	r = take_flag(root, "secret-in-pipe", &request->secret_in_pipe);
+	if (r < 0)
+		return r;
+
+	switch (request->kind) {
+	case KIND_GET:
+		return take_get(root, request);
+	case KIND_LOGIN:
+		return take_login(root, request);
+	case KIND_LOGOUT:
+		r = take_flag(root, "all", &request->all);
+		if (r < 0)
+			return r;
+		return request->index_url || request->all ? 0 : -EBADMSG;
+	case KIND_INIT:
+		return take_init(root, request);
+	case KIND_LIST:
+	case KIND_STATUS:
+	case KIND_LOCK:
+	case KIND_UNLOCK:
+	case _KIND_MAX:
+	case _KIND_INVALID:
+		break;
+	}
+	return 0;
+}
+
+static int check_version(const struct json *root) {
+	int64_t version;
+	int r;
+
+	r = json_get_integer(root, "v", &version);
+	if (r < 0)
+		return REFUSAL_BAD_REQUEST;
+	return version == 1 ? 0 : REFUSAL_BAD_VERSION;
+}
+
+int request_parse(const char *line, size_t size, struct request **ret) {
+	_cleanup_(request_freep) struct request *request = NULL;
+	_cleanup_(json_freep) struct json *root = NULL;
+	const char *name;
+	enum kind kind;
+	int r;
+
+	r = json_parse(line, size, &root);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 || !json_is_object(root))
+		return REFUSAL_BAD_REQUEST;
+	r = check_version(root);
+	if (r != 0)
+		return r;
+	r = json_get_string(root, "kind", &name);
+	if (r < 0)
+		return REFUSAL_BAD_REQUEST;
+	kind = kind_from_name(name);
+	if (kind == _KIND_INVALID)
+		return REFUSAL_OPERATION_NOT_SUPPORTED;
+	request = request_new(kind);
+	if (!request)
+		return -ENOMEM;
+	r = take_fields(root, request);
+	if (r == -EBADMSG)
+		return REFUSAL_BAD_REQUEST;
+	if (r != 0)
+		return r;
+	*ret = TAKE_PTR(request);
+	return 0;
+}
+
+struct request *request_new(enum kind kind) {
+	struct request *request = calloc(1, sizeof(*request));
+
+	if (request) {
+		request->kind = kind;
+		request->operation = _OPERATION_INVALID;
+	}
+	return request;
+}
+
+struct request *request_free(struct request *request) {
+	if (!request)
+		return NULL;
+	free(request->index_url);
+	free(request->registry_name);
+	free(request->account);
+	free(request->crate);
+	free(request->version);
+	free(request->checksum);
+	secret_free(request->token);
+	free(request->login_url);
+	free(request->url_file);
+	free(request->api);
+	free(request->ca_pem);
+	free(request->ca_file);
+	free(request->proxy);
+	free(request->store);
+	free(request);
+	return NULL;
+}
+
+static void write_text(struct json_writer *writer, const char *name, const char *value) {
+	if (value)
+		json_write_string(writer, name, value);
+}
+
+static void write_flag(struct json_writer *writer, const char *name, bool value) {
+	if (value)
+		json_write_bool(writer, name, value);
+}
+
+void request_write(struct json_writer *writer, const struct request *request) {
+	json_write_object(writer, NULL);
+	json_write_integer(writer, "v", 1);
+	if (request->index_url) {
+		json_write_object(writer, "registry");
+		json_write_string(writer, "index-url", request->index_url);
+		write_text(writer, "name", request->registry_name);
+		json_write_object_end(writer);
+	}
+	json_write_string(writer, "kind", kind_row(request->kind)->name);
+	if (request->operation != _OPERATION_INVALID)
+		json_write_string(writer, "operation", operation_name(request->operation));
+	write_text(writer, "name", request->crate);
+	write_text(writer, "vers", request->version);
+	write_text(writer, "cksum", request->checksum);
+	write_text(writer, "account", request->account);
+	write_text(writer, "login-url", request->login_url);
+	if (request->url_source != URL_SOURCE_UNKNOWN)
+		json_write_string(writer, "url-source", url_source_name(request->url_source));
+	write_text(writer, "url-file", request->url_file);
+	write_text(writer, "api", request->api);
+	write_text(writer, "ca-pem", request->ca_pem);
+	write_text(writer, "ca-file", request->ca_file);
+	write_text(writer, "proxy", request->proxy);
+	write_flag(writer, "allow-http", request->allow_http);
+	write_flag(writer, "all", request->all);
+	write_text(writer, "store", request->store);
+	write_flag(writer, "no-passphrase", request->no_passphrase);
+	write_flag(writer, "secret-in-pipe", request->secret_in_pipe);
+	json_write_object_end(writer);
+}

@@ -1,0 +1,84 @@
+#pragma once
+
+/* One request, typed: from a line of JSON, or to one. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cleanup.h"
+#include "kind.h"
+#include "refusal.h"
+
+struct json_writer;
+struct secret;
+
+/* Longest request line, its newline included. */
+#define REQUEST_MAX (64 * 1024)
+
+/* Where the client found the registry's URL; decides what a login has to ask. */
+enum url_source {
+	URL_SOURCE_UNKNOWN, /* cargo does not say */
+	URL_SOURCE_GIVEN,   /* --index on the command line, or crates.io, which is built in */
+	URL_SOURCE_USER,    /* the user's own cargo configuration */
+	URL_SOURCE_PROJECT, /* a file of the project */
+	URL_SOURCE_ENVIRONMENT,
+	_URL_SOURCE_MAX,
+	_URL_SOURCE_INVALID = -1,
+};
+
+/* Texts are NULL where the request has none. */
+struct request {
+	enum kind kind;
+
+	char *index_url; /* as sent, unchecked */
+	char *registry_name;
+	bool has_headers; /* the index answered 401 before */
+	char *account;    /* valid account name */
+
+	enum operation operation;
+	/* Checked: crate name, semver (raw text for yank is checked too), sha256. */
+	char *crate;
+	char *version;
+	char *checksum;
+
+	/* login */
+	struct secret *token;
+	char *login_url;
+	enum url_source url_source;
+	char *url_file; /* the configuration file or variable */
+	char *api;
+	char *ca_pem;
+	char *ca_file; /* where ca_pem was read, to be shown */
+	char *proxy;
+	bool allow_http;
+
+	/* logout */
+	bool all;
+
+	/* init */
+	char *store;
+	bool no_passphrase;
+
+	/* login, init, unlock: the secret comes through a pipe sent with the request. */
+	bool secret_in_pipe;
+};
+
+/*
+ * Reads one line (without its newline). Returns 0 and *ret (caller frees), or
+ * a positive enum refusal: the request is refused and *ret untouched.
+ * REFUSAL_BAD_REQUEST and REFUSAL_BAD_VERSION mean that nothing of the peer
+ * makes sense: answer and close. A negative errno is our own failure.
+ */
+int request_parse(const char *line, size_t size, struct request **ret);
+
+struct request *request_new(enum kind kind);
+struct request *request_free(struct request *request);
+DEFINE_CLEANUP(struct request, request_free)
+
+/*
+ * Writes the request as one line. Clients never hold a token, so none is written.
+ * Errors stick in the writer.
+ */
+void request_write(struct json_writer *writer, const struct request *request);
+
+const char *url_source_name(enum url_source source);

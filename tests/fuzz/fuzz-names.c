@@ -1,0 +1,67 @@
+/*
+ * The canonical form of a canonical URL is that URL; it is no longer than the
+ * raw text (but for crates.io) and holds nothing that ends or hides a host.
+ */
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/cleanup.h"
+#include "protocol/names.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static void check(bool is_true) {
+	if (!is_true)
+		abort();
+}
+
+static void check_canonical(const char *raw, int (*canonical)(const char *, char **)) {
+	_cleanup_(freep) char *once = NULL;
+	_cleanup_(freep) char *twice = NULL;
+	_cleanup_(freep) char *origin = NULL;
+	_cleanup_(freep) char *host = NULL;
+	int r;
+
+	r = canonical(raw, &once);
+	check(r == 0 || r == -EINVAL);
+	if (r < 0)
+		return;
+	check(canonical(once, &twice) == 0);
+	check(strcmp(once, twice) == 0);
+	check(strlen(once) <= URL_MAX);
+	check(strlen(once) <= strlen(raw) || registry_url_is_crates_io(once));
+	check(once[strlen(once) - 1] != '/');
+	check(!strpbrk(once, "\\?# \"<>`|^"));
+	for (const char *at = once; *at; at++)
+		check(*at > 0x20 && *at < 0x7f);
+
+	check(url_origin(once, &origin) == 0);
+	check(url_host(once, &host) == 0);
+	check(strstr(once, origin) && strstr(origin, host));
+	check(!strpbrk(host, "/@%ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+	(void) registry_url_is_loopback(once); /* Only that it does not crash. */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+	_cleanup_(freep) char *text = NULL;
+
+	text = strndup(size > 0 ? (const char *) bytes : "", size);
+	if (!text)
+		return 0;
+	check_canonical(text, registry_url_canonical);
+	check_canonical(text, web_url_canonical);
+
+	/* A name that passes is no longer than its limit and no path. */
+	if (crate_name_is_valid(text) || account_name_is_valid(text))
+		check(strlen(text) <= 64 && !strchr(text, '/') && text[0] != '.');
+	if (semver_is_valid(text))
+		check(strlen(text) <= 150 && !strpbrk(text, "/%\\ ") && !strstr(text, ".."));
+	if (sha256_hex_is_valid(text))
+		check(strlen(text) == 64);
+	(void) token_is_valid(bytes, size); /* Only that it reads no further than size. */
+	return 0;
+}
