@@ -1,0 +1,76 @@
+#pragma once
+
+/*
+ * Frames between the core and one worker, over a SOCK_SEQPACKET pair: one type
+ * byte, then fields. In order: worker `ready`; core `task`, perhaps with
+ * descriptors; worker `progress`, any number; worker `answer`, once.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/fields.h"
+
+enum frame_type {
+	FRAME_READY = 'r',
+	FRAME_TASK = 't',
+	FRAME_PROGRESS = 'p',
+	FRAME_ANSWER = 'a',
+};
+
+/* Tags of all frames. */
+enum field {
+	FIELD_REFUSAL = 1, /* u64: enum refusal; absent or 0 in a good answer */
+	FIELD_DETAIL,	   /* text behind the refusal */
+
+	/* kdf: passphrase, salt, operations, memory in bytes -> key */
+	FIELD_PASSPHRASE = 16,
+	FIELD_SALT,
+	FIELD_OPSLIMIT,
+	FIELD_MEMLIMIT,
+	FIELD_KEY,
+
+	/* ask: what kind of question, text above it, prompt; terminal sent along -> secret */
+	FIELD_QUESTION = 32, /* u64: enum question */
+	FIELD_TEXT,	     /* lines to show first, already cleaned */
+	FIELD_PROMPT,	     /* shown as it is, with a space behind it */
+	FIELD_PROMPT_AGAIN,  /* for a new passphrase */
+	FIELD_EXPECT,	     /* a text that must be typed exactly (a host) */
+	FIELD_SECRET,
+	FIELD_ASKPASS, /* program to use instead of a terminal */
+
+	/* net: URL, CA, proxy -> what config.json says */
+	FIELD_URL = 48,
+	FIELD_CA_PEM,
+	FIELD_PROXY,
+	FIELD_TIMEOUT_MSEC, /* for ask, too */
+	FIELD_API,
+	FIELD_DL,
+	FIELD_AUTH_REQUIRED, /* u64: 0 or 1 */
+	FIELD_HTTP_STATUS,
+};
+
+enum question {
+	QUESTION_SAY, /* show the text, ask nothing */
+	QUESTION_YES_NO,
+	QUESTION_TYPE,		 /* FIELD_EXPECT has to be typed */
+	QUESTION_SECRET,	 /* passphrase or token: one hidden line */
+	QUESTION_NEW_PASSPHRASE, /* twice, until both are equal */
+	_QUESTION_MAX,
+};
+
+/* Descriptors with one frame. */
+#define FRAME_FDS_MAX 2
+
+/* Sends one frame, blocking only as the socket does. `fields` may be NULL. */
+int frame_send(int socket, enum frame_type type, const struct fields *fields, const int *fds,
+	size_t n_fds);
+
+/*
+ * Receives one frame. Returns 1, 0 at the end of the stream, -EBADMSG for a
+ * malformed or oversized frame or too many descriptors, or another negative
+ * errno (-EAGAIN on a non-blocking socket). On 1 the caller frees *ret_fields
+ * and closes the descriptors (all close-on-exec).
+ */
+int frame_receive(int socket, enum frame_type *ret_type, struct fields **ret_fields,
+	int ret_fds[FRAME_FDS_MAX], size_t *ret_n_fds);

@@ -1,0 +1,26 @@
+#pragma once
+
+/*
+ * The life of every worker program: harden, check that nobody traces us, say
+ * "ready", take one task, work, send one answer, exit. The socket is
+ * descriptor WORKER_SOCKET; 0 to 2 are /dev/null, /dev/null and the agent's
+ * standard error.
+ */
+
+#include <stddef.h>
+
+#include "agent/work/frame.h"
+#include "protocol/refusal.h"
+
+#define WORKER_SOCKET 3
+
+/*
+ * Does the work. Fills `answer` and returns REFUSAL_NONE, or returns a refusal
+ * and may leave a text for people in *ret_detail (freed by the caller; never a
+ * secret). The descriptors stay the caller's.
+ */
+typedef enum refusal (*worker_function)(struct fields *task, const int *fds, size_t n_fds,
+	struct fields *answer, char **ret_detail);
+
+/* Runs the worker; the value is main's. */
+int worker_run(worker_function work);
