@@ -1,0 +1,85 @@
+#pragma once
+
+/*
+ * The agent: owns the event loop and everything that hangs below it, so that
+ * agent_free is the whole clean-up. One thread, one loop; nothing here blocks.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "protocol/cleanup.h"
+
+struct audit;
+struct child;
+struct endpoint;
+struct grant;
+struct listener;
+struct derive;
+struct prompt;
+struct secret;
+struct session;
+struct store;
+
+#define USEC_PER_MSEC ((uint64_t) 1000)
+#define USEC_PER_SEC ((uint64_t) 1000000)
+
+struct agent_options {
+	/* Lock this long after the last request; exit this long after all is closed and locked. */
+	uint64_t lock_after_usec;
+	uint64_t exit_after_usec;
+	/* `--store memory`: no file, gone at exit. */
+	bool in_memory;
+	/* A --socket option, or NULL. */
+	const char *socket;
+	/* Tell the starter here that we serve; -1 without one. */
+	int ready_fd;
+};
+
+struct agent {
+	sd_event *event;
+	struct agent_options options;
+
+	struct store *store;
+	struct audit *audit;
+	struct listener *listener;
+
+	struct session *sessions; /* newest first */
+	size_t n_sessions;
+	/* Bytes of requests that are not whole yet, over all sessions. */
+	size_t n_waiting_bytes;
+	/* The one buffer into which bytes are received first. */
+	struct secret *intake;
+
+	struct child *children;        /* workers that are not reaped yet */
+	struct prompt *prompts;        /* asking, or waiting for their terminal */
+	struct derive *derivations;    /* deriving a key, or waiting for their turn */
+	struct grant *grants;
+
+	/* Where the workers are. */
+	char *program_directory;
+	/* Program that asks where there is no terminal, from our own start environment; or NULL. */
+	char *askpass;
+
+	sd_event_source *idle;
+	uint64_t last_request_usec;
+	uint64_t last_touch_usec;
+};
+
+/* Sets all up and begins to listen. 0, -EALREADY (another agent serves), or a negative errno. */
+int agent_new(const struct agent_options *options, struct agent **ret);
+struct agent *agent_free(struct agent *agent);
+DEFINE_CLEANUP(struct agent, agent_free)
+
+/* Serves until a signal, the idle exit or a failure of the loop. */
+int agent_run(struct agent *agent);
+
+/* Something happened: the idle clocks start again. `is_request` also puts off the idle lock. */
+void agent_touch(struct agent *agent, bool is_request);
+
+/* Forgets the key, every grant and every question that is under way. */
+void agent_lock(struct agent *agent, const char *why);
+
+uint64_t agent_now_usec(const struct agent *agent);

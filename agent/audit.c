@@ -1,0 +1,109 @@
+#include "audit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "agent/home.h"
+#include "agent/peer.h"
+#include "protocol/json.h"
+
+#define AUDIT "audit.jsonl"
+
+struct audit {
+	int fd;
+};
+
+int audit_new(struct audit **ret) {
+	struct audit *audit = calloc(1, sizeof(*audit));
+
+	if (!audit)
+		return -ENOMEM;
+	audit->fd = -1;
+	*ret = audit;
+	return 0;
+}
+
+struct audit *audit_free(struct audit *audit) {
+	if (!audit)
+		return NULL;
+	(void) fd_close(audit->fd);
+	free(audit);
+	return NULL;
+}
+
+/* Opens the file at the first entry, and again if somebody has moved or removed it. */
+static int audit_open(struct audit *audit) {
+	_cleanup_(fd_closep) int directory = -1;
+	struct stat status;
+	int r;
+
+	if (audit->fd >= 0 && fstat(audit->fd, &status) == 0 && status.st_nlink > 0)
+		return 0;
+	audit->fd = fd_close(audit->fd);
+	r = home_open(HOME_STATE, true, &directory);
+	if (r < 0)
+		return r;
+	audit->fd = openat(directory, AUDIT,
+		O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		0600);
+	if (audit->fd < 0)
+		return -errno;
+	if (fstat(audit->fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode)) {
+		audit->fd = fd_close(audit->fd);
+		return -EACCES;
+	}
+	return 0;
+}
+
+static void write_optional(struct json_writer *writer, const char *name, const char *value) {
+	if (value)
+		json_write_string(writer, name, value);
+}
+
+static void compose(struct json_writer *writer, const struct audit_entry *entry) {
+	_cleanup_(freep) char *who = entry->peer ? peer_describe(entry->peer) : NULL;
+	time_t now = time(NULL);
+	char stamp[32] = "";
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm))
+		(void) strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	json_write_object(writer, NULL);
+	json_write_string(writer, "time", stamp);
+	json_write_string(writer, "op", entry->op);
+	write_optional(writer, "registry", entry->url);
+	write_optional(writer, "account", entry->account);
+	write_optional(writer, "crate", entry->crate);
+	write_optional(writer, "vers", entry->version);
+	write_optional(writer, "cksum", entry->checksum);
+	json_write_string(
+		writer, "decision", entry->refusal == REFUSAL_NONE ? "done" : "refused");
+	if (entry->refusal != REFUSAL_NONE)
+		json_write_string(writer, "refusal", refusal_name(entry->refusal));
+	write_optional(writer, "claimed-peer", who);
+	json_write_object_end(writer);
+}
+
+int audit_write(struct audit *audit, const struct audit_entry *entry) {
+	_cleanup_(json_writer_done) struct json_writer writer;
+	ssize_t n;
+	int r;
+
+	json_writer_init(&writer, false);
+	compose(&writer, entry);
+	r = json_writer_finish(&writer);
+	if (r < 0)
+		return r;
+	r = audit_open(audit);
+	if (r < 0)
+		return r;
+	/* One write, so that lines of two agents do not mix. */
+	n = write(audit->fd, json_writer_bytes(&writer), writer.size);
+	if (n < 0)
+		return -errno;
+	return (size_t) n == writer.size ? 0 : -ENOSPC;
+}

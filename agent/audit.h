@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * The audit log: one JSON line a decision, appended to audit.jsonl in the
+ * state folder (0600). Never a payload, never a secret. A release of a token
+ * is written before the token leaves; if that fails, it does not leave.
+ */
+
+#include "protocol/cleanup.h"
+#include "protocol/refusal.h"
+
+struct audit;
+struct peer;
+
+/* What was decided. Texts may be NULL. */
+struct audit_entry {
+	const char *op; /* "publish", "login", … */
+	const char *url;
+	const char *account;
+	const char *crate;
+	const char *version;
+	const char *checksum;
+	enum refusal refusal; /* REFUSAL_NONE: it was done */
+	const struct peer *peer;
+};
+
+/* Opens nothing yet. 0 or -ENOMEM. */
+int audit_new(struct audit **ret);
+struct audit *audit_free(struct audit *audit);
+DEFINE_CLEANUP(struct audit, audit_free)
+
+/* 0 or a negative errno: nothing, or only a part, was written. */
+int audit_write(struct audit *audit, const struct audit_entry *entry);

@@ -1,0 +1,126 @@
+#include "dispatch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "agent/agent.h"
+#include "agent/handle/handle.h"
+#include "agent/log.h"
+#include "agent/passphrase.h"
+#include "agent/prompt.h"
+#include "agent/session.h"
+#include "agent/store/store.h"
+#include "protocol/request.h"
+
+/* One row a kind. */
+static const struct dispatch_row rows[] = {
+	/* `get` opens the store itself for an act, so that one passphrase unlocks and approves. */
+	[KIND_GET] = {get_check, get_handle, NEEDS_LOOK, ACT_RELEASE},
+	[KIND_LOGIN] = {login_check, login_handle, NEEDS_OPEN, ACT_LOGIN},
+	[KIND_LOGOUT] = {logout_check, logout_handle, NEEDS_OPEN, ACT_LOGOUT},
+	[KIND_INIT] = {NULL, init_handle, NEEDS_LOOK, ACT_NONE},
+	[KIND_LIST] = {list_check, list_handle, NEEDS_OPEN, ACT_NONE},
+	[KIND_STATUS] = {NULL, status_handle, NEEDS_LOOK, ACT_NONE},
+	[KIND_LOCK] = {NULL, lock_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_UNLOCK] = {NULL, unlock_handle, NEEDS_LOOK, ACT_NONE},
+};
+static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
+
+/* What goes before the handler: looking at the medium, then the passphrase. */
+struct opening {
+	struct session *session;
+	bool is_loading;
+	struct passphrase *passphrase;
+};
+
+const struct dispatch_row *dispatch_row(const struct session *session) {
+	return &rows[session->request->kind];
+}
+
+static void opening_free(void *operation) {
+	struct opening *opening = operation;
+
+	if (opening->is_loading)
+		store_forget_callback(opening->session->agent->store, opening);
+	passphrase_free(opening->passphrase);
+	free(opening);
+}
+
+/* All is ready: the handler has the request. The last act of whoever calls this. */
+static void opening_done(struct session *session) {
+	session_set_operation(session, NULL, NULL);
+	dispatch_row(session)->handle(session);
+}
+
+static void opening_unlocked(enum refusal refusal, void *userdata) {
+	struct opening *opening = userdata;
+	struct session *session = opening->session;
+
+	if (refusal != REFUSAL_NONE)
+		session_refuse(session, refusal, NULL);
+	else
+		opening_done(session);
+}
+
+static void opening_unlock(struct opening *opening) {
+	struct session *session = opening->session;
+	int r;
+
+	if (store_state(session->agent->store) == STORE_OPEN) {
+		opening_done(session);
+		return;
+	}
+	r = passphrase_new(session->agent, PASSPHRASE_UNLOCK, session->terminal, NULL, NULL,
+		opening_unlocked, opening, &opening->passphrase);
+	if (r == -ENOTTY)
+		session_refuse(session, REFUSAL_LOCKED, NULL);
+	else if (r < 0)
+		session_fail(session, r, "unlocking");
+}
+
+static void opening_looked(int error, void *userdata) {
+	struct opening *opening = userdata;
+	struct session *session = opening->session;
+	const struct dispatch_row *row = dispatch_row(session);
+	enum refusal refusal = REFUSAL_NONE;
+
+	(void) error; /* The store's state says it better. */
+	opening->is_loading = false;
+	if (row->check)
+		refusal = row->check(session);
+	if (refusal != REFUSAL_NONE)
+		session_refuse(session, refusal, NULL);
+	else if (row->need == NEEDS_OPEN)
+		opening_unlock(opening);
+	else
+		opening_done(session);
+}
+
+void dispatch(struct session *session) {
+	enum store_state state = store_state(session->agent->store);
+	struct opening *opening;
+	int r;
+
+	if (dispatch_row(session)->need == NEEDS_NOTHING) {
+		dispatch_row(session)->handle(session);
+		return;
+	}
+	opening = calloc(1, sizeof(*opening));
+	if (!opening) {
+		session_refuse(session, REFUSAL_NO_MEMORY, NULL);
+		return;
+	}
+	opening->session = session;
+	session_set_operation(session, opening, opening_free);
+	/* A store that is locked or open is known; any other may have changed since. */
+	if (state == STORE_LOCKED || state == STORE_OPEN) {
+		opening_looked(0, opening);
+		return;
+	}
+	r = store_load(session->agent->store, opening_looked, opening);
+	if (r == 0)
+		opening->is_loading = true;
+	else
+		session_fail(session, r, "looking at the store");
+}

@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * The handlers, one file a request family. A check decides before any
+ * question is asked; a handler ends its request exactly once.
+ */
+
+#include <stdbool.h>
+
+#include "protocol/refusal.h"
+
+struct session;
+
+enum refusal get_check(struct session *session);
+void get_handle(struct session *session);
+
+enum refusal login_check(struct session *session);
+void login_handle(struct session *session);
+
+enum refusal logout_check(struct session *session);
+void logout_handle(struct session *session);
+
+void init_handle(struct session *session);
+
+enum refusal list_check(struct session *session);
+void list_handle(struct session *session);
+
+void status_handle(struct session *session);
+
+void lock_handle(struct session *session);
+void unlock_handle(struct session *session);

@@ -1,0 +1,206 @@
+/* `logout`: takes accounts out of the store. The registry is not told. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/account.h"
+#include "agent/agent.h"
+#include "agent/audit.h"
+#include "agent/consent.h"
+#include "agent/dispatch.h"
+#include "agent/handle/handle.h"
+#include "agent/log.h"
+#include "agent/passphrase.h"
+#include "agent/session.h"
+#include "agent/store/store.h"
+#include "protocol/names.h"
+#include "protocol/reply.h"
+#include "protocol/request.h"
+
+struct logout {
+	struct session *session;
+	const char *account;
+	struct consent *consent;
+	/* What is removed, for the answer. */
+	struct account **accounts;
+	size_t n_accounts;
+	bool is_erasing;
+};
+
+static void logout_free(void *operation) {
+	struct logout *logout = operation;
+
+	if (logout->is_erasing)
+		store_forget_callback(logout->session->agent->store, logout);
+	consent_free(logout->consent);
+	for (size_t i = 0; i < logout->n_accounts; i++)
+		account_free(logout->accounts[i]);
+	free(logout->accounts);
+	free(logout);
+}
+
+enum refusal logout_check(struct session *session) {
+	enum refusal refusal = store_trouble(session->agent);
+
+	if (session->request->all)
+		return refusal;
+	if (registry_url_canonical(session->request->index_url, &session->url) < 0)
+		return REFUSAL_NOT_FOUND;
+	if (refusal == REFUSAL_NO_STORE)
+		return REFUSAL_NOT_FOUND;
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	return store_has_url(session->agent->store, session->url) ? REFUSAL_NONE
+								    : REFUSAL_NOT_FOUND;
+}
+
+static void logout_audit(const struct logout *logout, enum refusal refusal) {
+	struct session *session = logout->session;
+
+	for (size_t i = 0; i < logout->n_accounts; i++) {
+		const struct audit_entry entry = {.op = "logout",
+			.url = logout->accounts[i]->url,
+			.account = logout->accounts[i]->name,
+			.refusal = refusal,
+			.peer = &session->peer};
+
+		if (audit_write(session->agent->audit, &entry) < 0)
+			log_warning("a logout could not be written to the audit log");
+	}
+}
+
+static void logout_erased(int error, void *userdata) {
+	struct logout *logout = userdata;
+	struct session *session = logout->session;
+	struct json_writer *writer;
+
+	logout->is_erasing = false;
+	if (error < 0) {
+		logout_audit(logout, REFUSAL_STORE_FAILED);
+		session_refuse(session,
+			error == -ESTALE ? REFUSAL_STORE_CHANGED : REFUSAL_STORE_FAILED,
+			strerror(-error));
+		return;
+	}
+	logout_audit(logout, REFUSAL_NONE);
+	writer = session_answer(session, false);
+	reply_ok_begin(writer, KIND_LOGOUT);
+	json_write_array(writer, "accounts");
+	for (size_t i = 0; i < logout->n_accounts; i++) {
+		json_write_object(writer, NULL);
+		json_write_string(writer, "index", logout->accounts[i]->url);
+		json_write_string(writer, "account", logout->accounts[i]->name);
+		json_write_object_end(writer);
+	}
+	json_write_array_end(writer);
+	reply_ok_end(writer);
+	session_send(session);
+}
+
+static void logout_agreed(enum refusal refusal, void *userdata) {
+	struct logout *logout = userdata;
+	struct session *session = logout->session;
+	int r;
+
+	if (refusal != REFUSAL_NONE) {
+		logout_audit(logout, refusal);
+		session_refuse(session, refusal, NULL);
+		return;
+	}
+	r = store_erase(session->agent->store, session->request->all ? NULL : session->url,
+		logout->account, logout_erased, logout);
+	if (r == -ENOKEY)
+		session_refuse(session, REFUSAL_LOCKED, NULL);
+	else if (r == -EBUSY)
+		session_refuse(session, REFUSAL_BUSY, NULL);
+	else if (r < 0)
+		session_fail(session, r, "removing an account");
+	else
+		logout->is_erasing = true;
+}
+
+static int logout_add(struct logout *logout, struct account *account) {
+	struct account **accounts;
+
+	accounts = reallocarray(logout->accounts, logout->n_accounts + 1, sizeof(*accounts));
+	if (!accounts) {
+		account_free(account);
+		return -ENOMEM;
+	}
+	logout->accounts = accounts;
+	logout->accounts[logout->n_accounts++] = account;
+	return 0;
+}
+
+/* Which accounts go. -ENOENT if the named one is not there. */
+static int logout_collect(struct logout *logout) {
+	const struct session *session = logout->session;
+	const struct store *store = session->agent->store;
+	struct account *account;
+	int r = 0;
+
+	if (!session->request->all) {
+		r = store_find(store, session->url, logout->account, false, &account);
+		return r < 0 ? r : logout_add(logout, account);
+	}
+	for (size_t i = 0; r == 0 && i < store_n_accounts(store); i++) {
+		r = store_at(store, i, &account);
+		if (r == 0)
+			r = logout_add(logout, account);
+	}
+	return r;
+}
+
+static int logout_compose(const struct logout *logout, char **ret) {
+	_cleanup_(freep) char *who = peer_describe(&logout->session->peer);
+	size_t size;
+	FILE *out = open_memstream(ret, &size);
+
+	if (!out)
+		return -ENOMEM;
+	fprintf(out, "cpub-agent: remove from the store?\n");
+	for (size_t i = 0; i < logout->n_accounts; i++)
+		fprintf(out, "  %s (account %s)\n", logout->accounts[i]->url,
+			logout->accounts[i]->name);
+	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
+	return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
+static void logout_ask(struct logout *logout) {
+	_cleanup_(freep) char *text = NULL;
+	struct session *session = logout->session;
+	int r;
+
+	r = logout_compose(logout, &text);
+	if (r == 0)
+		r = consent_new(session->agent, dispatch_row(session)->act, session->terminal,
+			text, "Remove?", logout_agreed, logout, &logout->consent);
+	if (r == -ENOTTY)
+		session_refuse(session, REFUSAL_NEEDS_TERMINAL, NULL);
+	else if (r < 0)
+		session_fail(session, r, "asking for agreement");
+}
+
+void logout_handle(struct session *session) {
+	struct logout *logout = calloc(1, sizeof(*logout));
+	int r;
+
+	if (!logout) {
+		session_refuse(session, REFUSAL_NO_MEMORY, NULL);
+		return;
+	}
+	logout->session = session;
+	logout->account =
+		session->request->account ? session->request->account : ACCOUNT_DEFAULT;
+	session_set_operation(session, logout, logout_free);
+	r = logout_collect(logout);
+	if (r == -ENOENT)
+		session_refuse(session, REFUSAL_ACCOUNT_UNKNOWN, logout->account);
+	else if (r == 0 && logout->n_accounts == 0)
+		session_refuse(session, REFUSAL_NOT_FOUND, NULL);
+	else if (r < 0)
+		session_fail(session, r, "looking for an account");
+	else
+		logout_ask(logout);
+}

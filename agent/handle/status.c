@@ -1,0 +1,63 @@
+/* `status`: what there is and how well it is kept; nothing secret. */
+
+#include <errno.h>
+
+#include "agent/agent.h"
+#include "agent/consent.h"
+#include "agent/handle/handle.h"
+#include "agent/rule/grant.h"
+#include "agent/session.h"
+#include "agent/store/store.h"
+#include "protocol/reply.h"
+#include "protocol/secret.h"
+
+static const char *state_name(const struct store *store) {
+	switch (store_state(store)) {
+	case STORE_ABSENT:
+		return "absent";
+	case STORE_LOCKED:
+		return "locked";
+	case STORE_OPEN:
+		return "unlocked";
+	case STORE_UNKNOWN:
+	case STORE_BROKEN:
+		break;
+	}
+	return store_error(store) == -ENOENT ? "gone" : "damaged";
+}
+
+static void write_store(struct json_writer *writer, struct agent *agent) {
+	const struct store *store = agent->store;
+	enum store_state state = store_state(store);
+	uint64_t now = agent_now_usec(agent), until;
+	bool is_there = state != STORE_ABSENT;
+
+	json_write_string(writer, "store", is_there ? store_medium_name(store) : NULL);
+	json_write_string(writer, "path", is_there ? store_path(store) : NULL);
+	json_write_string(writer, "state", state_name(store));
+	json_write_integer(writer, "level",
+		is_there ? protection_level(agent_protection(agent)) : 0);
+	json_write_integer(writer, "accounts", (int64_t) store_n_accounts(store));
+	if (state == STORE_OPEN) {
+		until = agent->last_request_usec + agent->options.lock_after_usec;
+		json_write_integer(writer, "locks-in",
+			until > now ? (int64_t) ((until - now) / USEC_PER_SEC) : 0);
+	} else {
+		json_write_string(writer, "locks-in", NULL);
+	}
+}
+
+void status_handle(struct session *session) {
+	struct agent *agent = session->agent;
+	struct json_writer *writer = session_answer(session, false);
+
+	reply_ok_begin(writer, KIND_STATUS);
+	json_write_string(writer, "version", CPUB_VERSION);
+	json_write_integer(writer, "pid", getpid());
+	write_store(writer, agent);
+	json_write_bool(writer, "memory-locked", secret_n_unlocked() == 0);
+	json_write_integer(
+		writer, "grants", grant_count(&agent->grants, agent_now_usec(agent)));
+	reply_ok_end(writer);
+	session_send(session);
+}

@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * A job: one worker program, one task, one answer. Whatever the worker does
+ * (answers, stays silent, answers garbage or too much, dies), the job calls
+ * back exactly once, at its deadline at the latest, and never after job_free.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/work/frame.h"
+#include "protocol/cleanup.h"
+#include "protocol/refusal.h"
+
+struct agent;
+struct job;
+
+enum worker {
+	WORKER_KDF,
+	WORKER_ASK,
+	WORKER_NET,
+	_WORKER_MAX,
+};
+
+/*
+ * `answer` is borrowed and NULL unless `refusal` is REFUSAL_NONE; `detail` is
+ * borrowed and may be NULL. The callback may free the job as its last act.
+ */
+typedef void (*job_done_t)(
+	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata);
+
+/*
+ * Starts the worker. Takes `task` over in any case; `fds` are duplicated.
+ * `deadline_usec` is a span from now. Returns 0 and the job in *ret (caller
+ * frees), or a negative errno, and then there is no callback.
+ */
+int job_new(struct agent *agent, enum worker worker, struct fields *task, const int *fds,
+	size_t n_fds, uint64_t deadline_usec, job_done_t done, void *userdata, struct job **ret);
+
+/* Ends the worker if it still runs (politely first: it may have terminal modes to restore). */
+struct job *job_free(struct job *job);
+DEFINE_CLEANUP(struct job, job_free)
+
+/* Kills and reaps all that is left; for the end of the agent. Blocks until the kernel has done so. */
+void job_end_children(struct agent *agent);

@@ -1,0 +1,229 @@
+#include "listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+#include "agent/agent.h"
+#include "agent/log.h"
+#include "agent/peer.h"
+#include "agent/session.h"
+#include "protocol/endpoint.h"
+
+#define LOCK_FILE "agent.lock"
+#define BACKLOG 512
+/* How long we wait for an agent that is just leaving. */
+#define LOCK_WAIT_USEC (2 * USEC_PER_SEC)
+#define LOCK_POLL_USEC (10 * USEC_PER_MSEC)
+/* Out of descriptors: accepting again at once would only spin. */
+#define PAUSE_USEC (100 * USEC_PER_MSEC)
+/* At most this many in one turn of the loop, so that the others get theirs. */
+#define ACCEPT_MAX 32
+/* Kept free for workers, terminals, the store. A session takes two (socket, pidfd). */
+#define FDS_RESERVED 128
+#define SESSIONS_MAX 8192
+/* The kernel's overflow uid: whoever reads so could be anybody. */
+#define OVERFLOW_UID 65534
+
+struct listener {
+	struct agent *agent;
+	struct endpoint endpoint;
+	int lock;
+	int socket;
+	sd_event_source *io;
+	sd_event_source *pause;
+	size_t n_max;
+};
+
+static uint64_t monotonic_usec(void) {
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &now); /* Cannot fail for this clock. */
+	return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
+}
+
+/* Is somebody served at our socket? */
+static bool is_served(const struct endpoint *endpoint) {
+	_cleanup_(fd_closep) int fd = -1;
+
+	return endpoint_connect(endpoint, &fd) == 0;
+}
+
+/* Takes the lock, waiting a little for one who is just leaving. Before the loop runs: may block. */
+static int take_lock(struct listener *listener) {
+	const struct timespec poll = {.tv_nsec = (long) LOCK_POLL_USEC * 1000};
+	uint64_t until = monotonic_usec() + LOCK_WAIT_USEC;
+
+	listener->lock = openat(listener->endpoint.directory_fd, LOCK_FILE,
+		O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (listener->lock < 0)
+		return -errno;
+	while (flock(listener->lock, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (is_served(&listener->endpoint))
+			return -EALREADY;
+		if (monotonic_usec() >= until)
+			return -EBUSY;
+		(void) nanosleep(&poll, NULL);
+	}
+	return 0;
+}
+
+/* The longest silent connection goes when all places are taken. */
+static bool make_place(struct agent *agent) {
+	struct session *oldest = NULL;
+
+	for (struct session *s = agent->sessions; s; s = s->next) {
+		if (s->state == SESSION_READING)
+			oldest = s;
+	}
+	if (!oldest)
+		return false;
+	session_free(oldest);
+	return true;
+}
+
+static int listener_on_pause_over(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct listener *listener = userdata;
+
+	(void) source;
+	(void) usec;
+	(void) sd_event_source_set_enabled(listener->io, SD_EVENT_ON);
+	return 0;
+}
+
+static void listener_pause(struct listener *listener) {
+	int r;
+
+	(void) sd_event_source_set_enabled(listener->io, SD_EVENT_OFF);
+	if (listener->pause) {
+		r = sd_event_source_set_time_relative(listener->pause, PAUSE_USEC);
+		if (r >= 0)
+			r = sd_event_source_set_enabled(listener->pause, SD_EVENT_ONESHOT);
+	} else {
+		r = sd_event_add_time_relative(listener->agent->event, &listener->pause,
+			CLOCK_MONOTONIC, PAUSE_USEC, 0, listener_on_pause_over, listener);
+	}
+	if (r < 0) /* Better to spin than to be deaf. */
+		(void) sd_event_source_set_enabled(listener->io, SD_EVENT_ON);
+}
+
+/* Takes the connection over. Only our own user gets as much as a byte. */
+static void listener_welcome(struct listener *listener, int fd) {
+	struct agent *agent = listener->agent;
+	struct peer peer = PEER_NULL;
+	int r;
+
+	r = peer_read(fd, &peer);
+	if (r < 0 || peer.uid != geteuid() || peer.uid == OVERFLOW_UID) {
+		log_warning("closed a connection of uid %d", r < 0 ? -1 : (int) peer.uid);
+		peer_done(&peer);
+		(void) fd_close(fd);
+		return;
+	}
+	if (agent->n_sessions >= listener->n_max && !make_place(agent)) {
+		peer_done(&peer);
+		(void) fd_close(fd);
+		return;
+	}
+	agent_touch(agent, false);
+	r = session_new(agent, fd, peer);
+	if (r < 0)
+		log_debug("a connection was lost at once: %s", strerror(-r));
+}
+
+static int listener_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+	struct listener *listener = userdata;
+
+	(void) source;
+	(void) revents;
+	for (int i = 0; i < ACCEPT_MAX; i++) {
+		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (client >= 0) {
+			listener_welcome(listener, client);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			if (!make_place(listener->agent)) {
+				log_warning("no descriptors left, accepting again in a moment");
+				listener_pause(listener);
+			}
+		} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+			log_warning("accepting failed: %s", strerror(errno));
+			listener_pause(listener);
+		}
+		return 0;
+	}
+	return 0;
+}
+
+/* As many connections as the descriptor limit has room for. */
+static size_t places(void) {
+	struct rlimit limit;
+	rlim_t n;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 64;
+	n = limit.rlim_cur;
+	if (n == RLIM_INFINITY || n / 2 > SESSIONS_MAX)
+		return SESSIONS_MAX;
+	return n > 2 * FDS_RESERVED ? (size_t) (n - FDS_RESERVED) / 2 : 16;
+}
+
+int listener_new(struct agent *agent, const char *path, struct listener **ret) {
+	_cleanup_(listener_freep) struct listener *listener = NULL;
+	int r;
+
+	listener = calloc(1, sizeof(*listener));
+	if (!listener)
+		return -ENOMEM;
+	listener->agent = agent;
+	listener->endpoint = ENDPOINT_NULL;
+	listener->lock = -1;
+	listener->socket = -1;
+	listener->n_max = places();
+	r = endpoint_resolve(path, &listener->endpoint);
+	if (r < 0)
+		return r;
+	r = endpoint_open(&listener->endpoint, true);
+	if (r < 0) {
+		log_warning("'%s': %s", listener->endpoint.directory, endpoint_advice(r));
+		return r;
+	}
+	r = take_lock(listener);
+	if (r < 0)
+		return r;
+	r = endpoint_listen(&listener->endpoint, BACKLOG, &listener->socket);
+	if (r < 0)
+		return r;
+	if (fcntl(listener->socket, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	r = sd_event_add_io(agent->event, &listener->io, listener->socket, EPOLLIN,
+		listener_on_io, listener);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(listener);
+	return 0;
+}
+
+struct listener *listener_free(struct listener *listener) {
+	if (!listener)
+		return NULL;
+	sd_event_source_disable_unref(listener->io);
+	sd_event_source_disable_unref(listener->pause);
+	if (listener->socket >= 0) /* Ours as long as we hold the lock. */
+		(void) unlinkat(listener->endpoint.directory_fd, listener->endpoint.name, 0);
+	(void) fd_close(listener->socket);
+	endpoint_done(&listener->endpoint);
+	(void) fd_close(listener->lock);
+	free(listener);
+	return NULL;
+}

@@ -1,0 +1,240 @@
+/*
+ *   LOADING --store read--> ASKING --typed--> DERIVING --key fits--> done
+ *                             ^                  |
+ *                             +----- wrong ------+  (at most N_TRIES times)
+ *
+ * LOADING only for an unlock: the file may have changed while we were locked.
+ */
+
+#include "passphrase.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/derive.h"
+#include "agent/log.h"
+#include "agent/prompt.h"
+#include "agent/store/store.h"
+#include "protocol/secret.h"
+
+#define N_TRIES 3
+
+struct passphrase {
+	struct agent *agent;
+	enum passphrase_use use;
+	int terminal;
+	char *text;
+	struct secret *given;
+	int n_tries;
+	struct prompt *prompt;
+	struct derive *derive;
+	bool is_loading;
+	passphrase_done_t done;
+	void *userdata;
+};
+
+enum refusal store_trouble(const struct agent *agent) {
+	switch (store_state(agent->store)) {
+	case STORE_ABSENT:
+		return REFUSAL_NO_STORE;
+	case STORE_LOCKED:
+	case STORE_OPEN:
+		return REFUSAL_NONE;
+	case STORE_UNKNOWN:
+	case STORE_BROKEN:
+		break;
+	}
+	switch (store_error(agent->store)) {
+	case -ENOENT:
+		return REFUSAL_STORE_GONE;
+	case -EBADMSG:
+		return REFUSAL_STORE_DAMAGED;
+	case -ENOTSUP:
+		return REFUSAL_STORE_NEWER;
+	case -EACCES:
+		return REFUSAL_STORE_LOOSE;
+	default:
+		return REFUSAL_STORE_FAILED;
+	}
+}
+
+static void passphrase_finish(struct passphrase *passphrase, enum refusal refusal) {
+	passphrase->done(refusal, passphrase->userdata);
+}
+
+static int passphrase_ask(struct passphrase *passphrase);
+
+static void passphrase_wrong(struct passphrase *passphrase) {
+	bool may_ask_again = !passphrase->given && passphrase->n_tries < N_TRIES;
+
+	log_warning("a wrong passphrase was given");
+	if (!may_ask_again || passphrase_ask(passphrase) < 0)
+		passphrase_finish(passphrase, REFUSAL_WRONG_PASSPHRASE);
+}
+
+static void passphrase_derived(
+	enum refusal refusal, const struct secret *key, void *userdata) {
+	struct passphrase *passphrase = userdata;
+	struct store *store = passphrase->agent->store;
+	int r;
+
+	passphrase->derive = derive_free(passphrase->derive);
+	if (refusal != REFUSAL_NONE) {
+		passphrase_finish(passphrase, refusal);
+		return;
+	}
+	if (passphrase->use == PASSPHRASE_UNLOCK && store_state(store) == STORE_LOCKED)
+		r = store_unlock(store, key);
+	else
+		r = store_check_key(store, key);
+	if (r == -EKEYREJECTED)
+		passphrase_wrong(passphrase);
+	else if (r == -ENOTUNIQ)
+		passphrase_finish(passphrase, REFUSAL_STORE_OLDER);
+	else if (r == -EBADMSG)
+		passphrase_finish(passphrase, REFUSAL_STORE_DAMAGED);
+	else if (r < 0)
+		passphrase_finish(passphrase, refusal_from_errno(r));
+	else
+		passphrase_finish(passphrase, REFUSAL_NONE);
+}
+
+static void passphrase_derive(struct passphrase *passphrase, const struct secret *typed) {
+	const struct kdf *kdf = store_kdf(passphrase->agent->store);
+	int r;
+
+	passphrase->n_tries++;
+	if (!kdf) {
+		/* Locked or gone while the person was typing, or a store without a passphrase. */
+		passphrase_finish(passphrase, REFUSAL_LOCKED);
+		return;
+	}
+	r = derive_new(passphrase->agent, kdf, typed, passphrase_derived, passphrase,
+		&passphrase->derive);
+	if (r < 0)
+		passphrase_finish(passphrase, refusal_from_errno(r));
+}
+
+static void passphrase_typed(
+	enum refusal refusal, const struct secret *secret, void *userdata) {
+	_cleanup_(secret_freep) struct secret *typed = NULL;
+	struct passphrase *passphrase = userdata;
+
+	if (refusal == REFUSAL_NONE && !secret)
+		refusal = REFUSAL_WORKER_FAILED;
+	/* worker-ask does not know what the line is that it refuses. */
+	if (refusal == REFUSAL_BAD_TOKEN)
+		refusal = REFUSAL_BAD_PASSPHRASE;
+	if (refusal == REFUSAL_NONE &&
+		secret_from(secret_peek(secret), secret_size(secret), &typed) < 0)
+		refusal = REFUSAL_NO_MEMORY;
+	passphrase->prompt = prompt_free(passphrase->prompt);
+	if (refusal != REFUSAL_NONE)
+		passphrase_finish(passphrase, refusal);
+	else
+		passphrase_derive(passphrase, typed);
+}
+
+static int passphrase_ask(struct passphrase *passphrase) {
+	struct prompt_words words = {
+		.question = QUESTION_SECRET,
+		.text = passphrase->text,
+		.prompt = passphrase->use == PASSPHRASE_UNLOCK
+			? "Passphrase to unlock cpub-agent (^C cancels): "
+			: "Passphrase to approve (^C denies): ",
+	};
+
+	if (passphrase->n_tries > 0)
+		words.text = "cpub-agent: wrong passphrase, please try again";
+	return prompt_new(passphrase->agent, passphrase->terminal, &words, passphrase_typed,
+		passphrase, &passphrase->prompt);
+}
+
+/* Asks, or goes on with what was given. */
+static int passphrase_begin(struct passphrase *passphrase) {
+	if (!passphrase->given)
+		return passphrase_ask(passphrase);
+	passphrase_derive(passphrase, passphrase->given);
+	return 0;
+}
+
+static void passphrase_loaded(int error, void *userdata) {
+	struct passphrase *passphrase = userdata;
+	enum refusal refusal;
+	int r;
+
+	(void) error; /* The state of the store says it better. */
+	passphrase->is_loading = false;
+	refusal = store_trouble(passphrase->agent);
+	if (refusal != REFUSAL_NONE) {
+		passphrase_finish(passphrase, refusal);
+		return;
+	}
+	r = passphrase_begin(passphrase);
+	if (r < 0)
+		passphrase_finish(
+			passphrase, r == -ENOTTY ? REFUSAL_LOCKED : refusal_from_errno(r));
+}
+
+static int passphrase_start(struct passphrase *passphrase) {
+	struct store *store = passphrase->agent->store;
+	int r;
+
+	if (passphrase->use == PASSPHRASE_CONFIRM || store_state(store) == STORE_OPEN)
+		return passphrase->given ? -EINVAL : passphrase_ask(passphrase);
+	r = store_load(store, passphrase_loaded, passphrase);
+	if (r == 0)
+		passphrase->is_loading = true;
+	return r;
+}
+
+int passphrase_new(struct agent *agent, enum passphrase_use use, int terminal, const char *text,
+	struct secret *given, passphrase_done_t done, void *userdata, struct passphrase **ret) {
+	_cleanup_(secret_freep) struct secret *taken = given;
+	_cleanup_(passphrase_freep) struct passphrase *passphrase = NULL;
+	int r;
+
+	if (!taken && !prompt_is_possible(agent, terminal))
+		return -ENOTTY;
+	passphrase = calloc(1, sizeof(*passphrase));
+	if (!passphrase)
+		return -ENOMEM;
+	passphrase->agent = agent;
+	passphrase->use = use;
+	passphrase->terminal = -1;
+	passphrase->done = done;
+	passphrase->userdata = userdata;
+	passphrase->given = TAKE_PTR(taken);
+	if (text) {
+		passphrase->text = strdup(text);
+		if (!passphrase->text)
+			return -ENOMEM;
+	}
+	if (terminal >= 0) {
+		passphrase->terminal = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
+		if (passphrase->terminal < 0)
+			return -errno;
+	}
+	r = passphrase_start(passphrase);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(passphrase);
+	return 0;
+}
+
+struct passphrase *passphrase_free(struct passphrase *passphrase) {
+	if (!passphrase)
+		return NULL;
+	if (passphrase->is_loading)
+		store_forget_callback(passphrase->agent->store, passphrase);
+	prompt_free(passphrase->prompt);
+	derive_free(passphrase->derive);
+	secret_free(passphrase->given);
+	(void) fd_close(passphrase->terminal);
+	free(passphrase->text);
+	free(passphrase);
+	return NULL;
+}

@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * The store's passphrase: asked from a person (or given with the request),
+ * made a key, and tried. A wrong one is asked again, three times in all.
+ */
+
+#include "protocol/cleanup.h"
+#include "protocol/refusal.h"
+
+struct agent;
+struct passphrase;
+struct secret;
+
+enum passphrase_use {
+	PASSPHRASE_UNLOCK,  /* open the store with it */
+	PASSPHRASE_CONFIRM, /* a person agrees to what the text says; the store stays as it is */
+};
+
+typedef void (*passphrase_done_t)(enum refusal refusal, void *userdata);
+
+/*
+ * `terminal` is -1 for none; `text` is shown above the prompt and may be NULL.
+ * `given` is taken over; with it nobody is asked. Returns 0 and *ret (caller
+ * frees); -ENOTTY if somebody has to be asked and cannot be; other negative
+ * errno. The callback may free the object as its last act.
+ */
+int passphrase_new(struct agent *agent, enum passphrase_use use, int terminal, const char *text,
+	struct secret *given, passphrase_done_t done, void *userdata, struct passphrase **ret);
+struct passphrase *passphrase_free(struct passphrase *passphrase);
+DEFINE_CLEANUP(struct passphrase, passphrase_free)
+
+/* What to answer for a store that is not there or cannot be read. REFUSAL_NONE if it can. */
+enum refusal store_trouble(const struct agent *agent);

@@ -1,0 +1,186 @@
+#include "pin.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "agent/agent.h"
+#include "agent/job.h"
+#include "protocol/names.h"
+#include "protocol/request.h"
+
+#define CRATES_IO_API "https://crates.io"
+#define CRATES_IO_DL "https://static.crates.io/crates"
+#define CONFIG "/config.json"
+#define TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define MARGIN_USEC (2 * USEC_PER_SEC)
+
+struct pin {
+	const char *url;
+	const struct request *request;
+	char *given_api;
+	char *api;
+	char *dl;
+	bool is_elsewhere;
+	struct job *job;
+	sd_event_source *built_in;
+	pin_done_t done;
+	void *userdata;
+};
+
+const char *pin_api(const struct pin *pin) {
+	return pin->api;
+}
+
+const char *pin_dl(const struct pin *pin) {
+	return pin->dl;
+}
+
+bool pin_is_elsewhere(const struct pin *pin) {
+	return pin->is_elsewhere;
+}
+
+/* Plain http only where it stays on this machine and the person said so. */
+static bool may_be_used(const struct pin *pin, const char *url) {
+	return !registry_url_is_plain_http(url) ||
+		(pin->request->allow_http && registry_url_is_loopback(url));
+}
+
+static bool have_same_host(const char *a, const char *b) {
+	_cleanup_(freep) char *host_a = NULL;
+	_cleanup_(freep) char *host_b = NULL;
+
+	return url_host(a, &host_a) == 0 && url_host(b, &host_b) == 0 &&
+		strcmp(host_a, host_b) == 0;
+}
+
+/* Takes what the index told. What came over the network is checked here again. */
+static enum refusal pin_take(struct pin *pin, const struct fields *answer) {
+	_cleanup_(freep) char *api = NULL;
+	_cleanup_(freep) char *dl = NULL;
+	uint64_t is_auth_required = 0;
+	int r;
+
+	(void) fields_get_u64(answer, FIELD_AUTH_REQUIRED, &is_auth_required); /* Mostly absent. */
+	if (is_auth_required)
+		return REFUSAL_AUTH_REQUIRED;
+	if (fields_get_string(answer, FIELD_API, &api) < 0)
+		return REFUSAL_INDEX_INVALID;
+	r = web_url_canonical(api, &pin->api);
+	if (r < 0 || !may_be_used(pin, pin->api))
+		return REFUSAL_INDEX_INVALID;
+	if (fields_get_string(answer, FIELD_DL, &dl) == 0 && web_url_canonical(dl, &pin->dl) < 0)
+		return REFUSAL_INDEX_INVALID;
+	if (pin->given_api)
+		return strcmp(pin->api, pin->given_api) == 0 ? REFUSAL_NONE
+							       : REFUSAL_API_ELSEWHERE;
+	pin->is_elsewhere = !have_same_host(pin->api, pin->url);
+	return REFUSAL_NONE;
+}
+
+static void pin_answered(
+	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata) {
+	struct pin *pin = userdata;
+
+	if (refusal == REFUSAL_WORKER_TIMEOUT)
+		refusal = REFUSAL_NETWORK_TIMEOUT;
+	if (refusal == REFUSAL_NONE)
+		refusal = pin_take(pin, answer);
+	if (refusal == REFUSAL_API_ELSEWHERE)
+		detail = pin->api;
+	pin->done(refusal, detail, pin->userdata);
+}
+
+static int pin_ask_index(struct pin *pin, struct agent *agent) {
+	_cleanup_(fields_freep) struct fields *task = NULL;
+	_cleanup_(freep) char *config = NULL;
+	const char *url = pin->url + strlen("sparse+");
+	int r;
+
+	if (asprintf(&config, "%s" CONFIG, url) < 0)
+		return -ENOMEM;
+	r = fields_new(&task);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_URL, config);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_CA_PEM, pin->request->ca_pem);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_PROXY, pin->request->proxy);
+	if (r == 0)
+		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, TIMEOUT_USEC / USEC_PER_MSEC);
+	if (r < 0)
+		return r;
+	return job_new(agent, WORKER_NET, TAKE_PTR(task), NULL, 0, TIMEOUT_USEC + MARGIN_USEC,
+		pin_answered, pin, &pin->job);
+}
+
+static int pin_on_built_in(sd_event_source *source, void *userdata) {
+	struct pin *pin = userdata;
+	enum refusal refusal = REFUSAL_NONE;
+
+	(void) source;
+	if (!may_be_used(pin, pin->url) || (pin->api && !may_be_used(pin, pin->api)))
+		refusal = REFUSAL_PLAIN_HTTP;
+	else if (!pin->api)
+		refusal = REFUSAL_NEEDS_API;
+	pin->done(refusal, NULL, pin->userdata);
+	return 0;
+}
+
+/* What needs no question to the index: crates.io, a git index, a URL that may not be used. */
+static int pin_know(struct pin *pin, struct agent *agent) {
+	const char *api = pin->given_api;
+
+	if (registry_url_is_crates_io(pin->url)) {
+		api = CRATES_IO_API;
+		pin->dl = strdup(CRATES_IO_DL);
+		if (!pin->dl)
+			return -ENOMEM;
+	}
+	if (api) {
+		pin->api = strdup(api);
+		if (!pin->api)
+			return -ENOMEM;
+	}
+	return sd_event_add_defer(agent->event, &pin->built_in, pin_on_built_in, pin);
+}
+
+int pin_new(struct agent *agent, const char *url, const struct request *request, pin_done_t done,
+	void *userdata, struct pin **ret) {
+	_cleanup_(pin_freep) struct pin *pin = NULL;
+	bool is_known;
+	int r;
+
+	pin = calloc(1, sizeof(*pin));
+	if (!pin)
+		return -ENOMEM;
+	pin->url = url;
+	pin->request = request;
+	pin->done = done;
+	pin->userdata = userdata;
+	if (request->api) {
+		r = web_url_canonical(request->api, &pin->given_api);
+		if (r < 0)
+			return r;
+	}
+	is_known = registry_url_is_crates_io(url) || !registry_url_is_sparse(url) ||
+		!may_be_used(pin, url);
+	r = is_known ? pin_know(pin, agent) : pin_ask_index(pin, agent);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(pin);
+	return 0;
+}
+
+struct pin *pin_free(struct pin *pin) {
+	if (!pin)
+		return NULL;
+	job_free(pin->job);
+	sd_event_source_disable_unref(pin->built_in);
+	free(pin->given_api);
+	free(pin->api);
+	free(pin->dl);
+	free(pin);
+	return NULL;
+}

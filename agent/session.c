@@ -1,0 +1,481 @@
+/*
+ * One connection, one request at a time:
+ *
+ *   READING --a whole line--> RUNNING --session_send/refuse--> WRITING
+ *      ^                                                          |
+ *      +---------------- all sent, next line ---------------------+
+ *
+ *   any --peer gone, deadline, broken protocol--> CLOSED
+ *
+ * Reading is off while RUNNING; only a hang-up is noticed then, and cancels.
+ * Bytes are received into the agent's one intake buffer; what is not a whole
+ * line yet moves to a buffer of the session's own, so that a silent connection
+ * costs no locked memory.
+ *
+ * A handler may end its request from deep inside callbacks of its own
+ * operation. So session_send only sets the state; the operation is freed, and
+ * the answer written, in a turn of the loop of its own (session_on_turn), or at
+ * the end of session_on_io when the handler ended within it. Only the last line
+ * of these callbacks frees the session.
+ *
+ * Descriptors are taken only with the bytes of a line that begins with them on
+ * an idle connection: one recvmsg can return line 1 without, and line 2 with,
+ * the descriptor of line 2, and nobody could tell whose it is.
+ */
+
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+
+#include "agent/agent.h"
+#include "agent/dispatch.h"
+#include "agent/log.h"
+#include "protocol/reply.h"
+#include "protocol/request.h"
+#include "protocol/secret.h"
+
+/* From the first byte of a line to its newline, and for taking an answer. */
+#define PEER_DEADLINE_USEC (30 * USEC_PER_SEC)
+/* All sessions together, of lines that are not whole yet. */
+#define WAITING_MAX ((size_t) 4 * 1024 * 1024)
+#define WAITING_FIRST 1024
+/* More than are ever right, so that too many are seen as such. */
+#define FDS_MAX 8
+
+static int session_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+static int session_on_turn(sd_event_source *source, void *userdata);
+static int session_on_deadline(sd_event_source *source, uint64_t usec, void *userdata);
+
+bool session_is_running(const struct session *session) {
+	return session->state == SESSION_RUNNING;
+}
+
+static void session_watch(struct session *session, uint32_t events) {
+	int r = sd_event_source_set_io_events(session->io, events);
+
+	if (r < 0)
+		session->state = SESSION_CLOSED;
+}
+
+/* The peer has until then to go on. */
+static void session_set_deadline(struct session *session) {
+	int r;
+
+	if (session->deadline) {
+		r = sd_event_source_set_time_relative(session->deadline, PEER_DEADLINE_USEC);
+		if (r >= 0)
+			r = sd_event_source_set_enabled(session->deadline, SD_EVENT_ONESHOT);
+	} else {
+		r = sd_event_add_time_relative(session->agent->event, &session->deadline,
+			CLOCK_MONOTONIC, PEER_DEADLINE_USEC, 0, session_on_deadline, session);
+	}
+	if (r < 0)
+		session->state = SESSION_CLOSED;
+}
+
+static void session_clear_deadline(struct session *session) {
+	if (session->deadline)
+		(void) sd_event_source_set_enabled(session->deadline, SD_EVENT_OFF);
+}
+
+void session_set_operation(struct session *session, void *operation, void (*free)(void *)) {
+	void *old = session->operation;
+	void (*old_free)(void *) = session->operation_free;
+
+	session->operation = operation;
+	session->operation_free = free;
+	if (old)
+		old_free(old);
+}
+
+struct json_writer *session_answer(struct session *session, bool is_secret) {
+	json_writer_done(&session->answer);
+	json_writer_init(&session->answer, is_secret);
+	return &session->answer;
+}
+
+void session_send(struct session *session) {
+	int r;
+
+	if (session->state == SESSION_CLOSED)
+		return;
+	r = json_writer_finish(&session->answer);
+	session->state = r < 0 ? SESSION_CLOSED : SESSION_WRITING;
+	session->n_sent = 0;
+	if (session->is_in_turn)
+		return;
+	r = sd_event_source_set_enabled(session->turn, SD_EVENT_ONESHOT);
+	if (r < 0)
+		log_warning("a connection could not be answered: %s", strerror(-r));
+}
+
+void session_refuse(struct session *session, enum refusal refusal, const char *detail) {
+	log_debug("refused: '%s'", refusal_name(refusal));
+	reply_refusal(session_answer(session, false), refusal, NULL, detail);
+	session_send(session);
+}
+
+void session_fail(struct session *session, int error, const char *what) {
+	log_warning("%s failed: %s", what, strerror(-error));
+	session_refuse(session, refusal_from_errno(error), NULL);
+}
+
+/* Answers a peer with whom no word more makes sense. */
+static void session_break(struct session *session, enum refusal refusal) {
+	session->is_last_answer = true;
+	session_refuse(session, refusal, NULL);
+}
+
+static void session_end_request(struct session *session) {
+	session_set_operation(session, NULL, NULL);
+	session->request = request_free(session->request);
+	free(session->url);
+	session->url = NULL;
+	session->pipe = fd_close(session->pipe);
+}
+
+/* Takes the descriptor over: keeps it if it has a place, closes it if not. */
+static int session_keep_fd(struct session *session, int taken) {
+	_cleanup_(fd_closep) int fd = taken;
+	struct stat status;
+	int flags;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	if (S_ISCHR(status.st_mode) && isatty(fd)) {
+		if (session->terminal >= 0 || (flags & O_ACCMODE) != O_RDWR)
+			return -EBADF;
+		session->terminal = TAKE_FD(fd);
+		return 0;
+	}
+	if (S_ISFIFO(status.st_mode)) {
+		if (session->pipe >= 0 || (flags & O_ACCMODE) == O_WRONLY)
+			return -EBADF;
+		session->pipe = TAKE_FD(fd);
+		return 0;
+	}
+	/* No kind of request takes a file yet. */
+	return -EBADF;
+}
+
+/* Takes all descriptors out of the message, so that none is left open. */
+static int session_take_fds(struct session *session, struct msghdr *message, size_t *ret_n) {
+	int result = (message->msg_flags & MSG_CTRUNC) != 0 ? -EBADF : 0;
+	size_t n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		size_t size = c->cmsg_len - CMSG_LEN(0);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < size / sizeof(int); i++, n++) {
+			int fd, r;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			r = session_keep_fd(session, fd);
+			if (r < 0)
+				result = r;
+		}
+	}
+	*ret_n = n;
+	return result;
+}
+
+static void session_forget_waiting(struct session *session) {
+	if (session->waiting)
+		session->agent->n_waiting_bytes -= secret_size(session->waiting);
+	session->waiting = secret_free(session->waiting);
+	session->n_waiting = 0;
+}
+
+/* Makes room for `size` bytes in all. -EBUSY if all sessions together hold too much. */
+static int session_grow_waiting(struct session *session, size_t size) {
+	struct secret *bigger;
+	size_t old = session->waiting ? secret_size(session->waiting) : 0;
+	size_t capacity = old > 0 ? old : WAITING_FIRST;
+	int r;
+
+	while (capacity < size)
+		capacity *= 2;
+	if (capacity == old)
+		return 0;
+	if (session->agent->n_waiting_bytes - old + capacity > WAITING_MAX)
+		return -EBUSY;
+	r = secret_new(capacity, &bigger);
+	if (r < 0)
+		return r;
+	if (old > 0)
+		memcpy(secret_bytes(bigger), secret_peek(session->waiting), session->n_waiting);
+	session->agent->n_waiting_bytes += capacity - old;
+	secret_free(session->waiting);
+	session->waiting = bigger;
+	return 0;
+}
+
+static void session_wait_for_more(struct session *session, const uint8_t *bytes, size_t size) {
+	int r;
+
+	if (size == 0)
+		return;
+	r = session_grow_waiting(session, session->n_waiting + size);
+	if (r < 0) {
+		session_break(session, r == -EBUSY ? REFUSAL_BUSY : refusal_from_errno(r));
+		return;
+	}
+	memcpy(secret_bytes(session->waiting) + session->n_waiting, bytes, size);
+	session->n_waiting += size;
+}
+
+/* Runs one line, without its newline. */
+static void session_run(struct session *session, const uint8_t *line, size_t size) {
+	struct request *request = NULL;
+	int r;
+
+	session_clear_deadline(session);
+	session->state = SESSION_RUNNING;
+	session_watch(session, 0); /* A hang-up is reported all the same. */
+	agent_touch(session->agent, true);
+	r = request_parse((const char *) line, size, &request);
+	if (r < 0) {
+		session_fail(session, r, "reading a request");
+		return;
+	}
+	if (r == REFUSAL_BAD_REQUEST || r == REFUSAL_BAD_VERSION) {
+		session_break(session, (enum refusal) r);
+		return;
+	}
+	if (r > 0) {
+		session_refuse(session, (enum refusal) r, NULL);
+		return;
+	}
+	session->request = request;
+	dispatch(session);
+}
+
+/* Runs the next line if one is waiting. */
+static void session_run_waiting(struct session *session) {
+	uint8_t *bytes, *end;
+	size_t line;
+
+	if (session->n_waiting == 0)
+		return;
+	bytes = secret_bytes(session->waiting);
+	end = memchr(bytes, '\n', session->n_waiting);
+	if (!end) {
+		if (session->n_waiting >= REQUEST_MAX)
+			session_break(session, REFUSAL_LINE_TOO_LONG);
+		else
+			session_set_deadline(session);
+		return;
+	}
+	line = (size_t) (end - bytes);
+	session_run(session, bytes, line);
+	session->n_waiting -= line + 1;
+	memmove(bytes, end + 1, session->n_waiting);
+	explicit_bzero(bytes + session->n_waiting, line + 1);
+	if (session->n_waiting == 0)
+		session_forget_waiting(session);
+}
+
+/* Goes on as far as it can without waiting for anybody. */
+static void session_go_on(struct session *session) {
+	while (session->state == SESSION_WRITING) {
+		const char *bytes = json_writer_bytes(&session->answer);
+		ssize_t n;
+
+		/* The handler is done: what it held goes before anything is written. */
+		session_end_request(session);
+		n = send(session->fd, bytes + session->n_sent,
+			session->answer.size - session->n_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			session_watch(session, EPOLLOUT);
+			session_set_deadline(session);
+			return;
+		}
+		if (n < 0) {
+			session->state = SESSION_CLOSED;
+			return;
+		}
+		session->n_sent += (size_t) n;
+		if (session->n_sent < session->answer.size)
+			continue;
+		json_writer_done(&session->answer);
+		session_clear_deadline(session);
+		if (session->is_last_answer) {
+			session->state = SESSION_CLOSED;
+			return;
+		}
+		session->state = SESSION_READING;
+		session_watch(session, EPOLLIN);
+		session_run_waiting(session);
+	}
+}
+
+/* One recvmsg into the agent's buffer, and what follows from it. */
+static void session_receive(struct session *session) {
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+	} control;
+	uint8_t *buffer = secret_bytes(session->agent->intake);
+	struct iovec iov = {buffer, REQUEST_MAX - session->n_waiting};
+	struct msghdr message = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
+	bool was_idle = session->n_waiting == 0;
+	size_t size, n_fds;
+	uint8_t *end;
+	ssize_t n;
+	int r;
+
+	n = recvmsg(session->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		session->state = SESSION_CLOSED;
+		return;
+	}
+	size = (size_t) n;
+	end = memchr(buffer, '\n', size);
+	r = session_take_fds(session, &message, &n_fds);
+	if (r < 0 || (n_fds > 0 && (!was_idle || (end && end + 1 < buffer + size))))
+		session_break(session, REFUSAL_BAD_DESCRIPTOR);
+	else if (was_idle && end)
+		session_run(session, buffer, (size_t) (end - buffer));
+	if (session->is_last_answer) {
+		/* Whatever else came makes no sense either. */
+	} else if (was_idle && end) {
+		end++;
+		session_wait_for_more(session, end, size - (size_t) (end - buffer));
+	} else {
+		session_wait_for_more(session, buffer, size);
+		if (session->state == SESSION_READING)
+			session_run_waiting(session);
+	}
+	explicit_bzero(buffer, size);
+}
+
+static int session_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+	struct session *session = userdata;
+
+	(void) source;
+	(void) fd;
+	session->is_in_turn = true;
+	if (session->state == SESSION_RUNNING && (revents & (EPOLLHUP | EPOLLERR)) != 0)
+		session->state = SESSION_CLOSED;
+	else if (session->state == SESSION_READING)
+		session_receive(session);
+	session_go_on(session);
+	session->is_in_turn = false;
+	if (session->state == SESSION_CLOSED)
+		session_free(session);
+	return 0;
+}
+
+static int session_on_turn(sd_event_source *source, void *userdata) {
+	struct session *session = userdata;
+
+	(void) source;
+	session->is_in_turn = true;
+	session_go_on(session);
+	session->is_in_turn = false;
+	if (session->state == SESSION_CLOSED)
+		session_free(session);
+	return 0;
+}
+
+static int session_on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct session *session = userdata;
+
+	(void) source;
+	(void) usec;
+	session->is_in_turn = true;
+	if (session->state == SESSION_READING) {
+		session_break(session, REFUSAL_LINE_INCOMPLETE);
+		session_go_on(session);
+	}
+	/* Not even that could be written: the peer reads nothing. */
+	if (session->state == SESSION_WRITING)
+		session->state = SESSION_CLOSED;
+	session->is_in_turn = false;
+	if (session->state == SESSION_CLOSED)
+		session_free(session);
+	return 0;
+}
+
+static int session_start(struct session *session) {
+	sd_event *event = session->agent->event;
+	ssize_t n;
+	int r;
+
+	r = sd_event_add_defer(event, &session->turn, session_on_turn, session);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_enabled(session->turn, SD_EVENT_OFF);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(
+		event, &session->io, session->fd, EPOLLIN, session_on_io, session);
+	if (r < 0)
+		return r;
+	/* The buffer of a new socket is empty: the greeting fits. */
+	n = send(session->fd, REPLY_GREETING, strlen(REPLY_GREETING), MSG_NOSIGNAL | MSG_DONTWAIT);
+	return n < 0 ? -errno : 0;
+}
+
+int session_new(struct agent *agent, int fd, struct peer peer) {
+	struct session *session;
+	int r;
+
+	session = calloc(1, sizeof(*session));
+	if (!session) {
+		(void) fd_close(fd);
+		peer_done(&peer);
+		return -ENOMEM;
+	}
+	session->agent = agent;
+	session->fd = fd;
+	session->peer = peer;
+	session->terminal = -1;
+	session->pipe = -1;
+	session->next = agent->sessions;
+	session->link = &agent->sessions;
+	if (session->next)
+		session->next->link = &session->next;
+	agent->sessions = session;
+	agent->n_sessions++;
+	r = session_start(session);
+	if (r < 0)
+		session_free(session);
+	return r;
+}
+
+struct session *session_free(struct session *session) {
+	if (!session)
+		return NULL;
+	*session->link = session->next;
+	if (session->next)
+		session->next->link = session->link;
+	session->agent->n_sessions--;
+	session_end_request(session);
+	session_forget_waiting(session);
+	json_writer_done(&session->answer);
+	sd_event_source_disable_unref(session->io);
+	sd_event_source_disable_unref(session->turn);
+	sd_event_source_disable_unref(session->deadline);
+	(void) fd_close(session->terminal);
+	(void) fd_close(session->fd);
+	peer_done(&session->peer);
+	free(session);
+	return NULL;
+}

@@ -1,0 +1,47 @@
+#include "choice.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/home.h"
+
+#define CHOICE "store"
+#define CHOICE_SIZE_MAX 256
+
+int choice_read(struct choice *ret) {
+	_cleanup_(fd_closep) int directory = -1;
+	_cleanup_(freep) uint8_t *bytes = NULL;
+	char text[CHOICE_SIZE_MAX + 1];
+	struct choice choice = {0};
+	size_t size;
+	int r;
+
+	r = home_open(HOME_STATE, false, &directory);
+	if (r < 0)
+		return r;
+	r = home_read(directory, CHOICE, CHOICE_SIZE_MAX, &bytes, &size);
+	if (r < 0)
+		return r == -EFBIG ? -EBADMSG : r;
+	memcpy(text, bytes, size);
+	text[size] = '\0';
+	if (sscanf(text, "store %15[a-z] generation %" SCNu64, choice.medium, &choice.generation) !=
+		2)
+		return -EBADMSG;
+	*ret = choice;
+	return 0;
+}
+
+int choice_write(const struct choice *choice) {
+	_cleanup_(fd_closep) int directory = -1;
+	char text[CHOICE_SIZE_MAX];
+	int n, r;
+
+	r = home_open(HOME_STATE, true, &directory);
+	if (r < 0)
+		return r;
+	n = snprintf(text, sizeof(text), "store %s\ngeneration %" PRIu64 "\n", choice->medium,
+		choice->generation);
+	return home_replace(directory, CHOICE, text, (size_t) n);
+}

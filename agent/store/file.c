@@ -1,0 +1,160 @@
+/*
+ * The vault: one file, written whole. Two agents may have the same file open:
+ * a lock file keeps their saves apart, and a save is refused when the file is
+ * no longer the one that was last loaded or saved here.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "agent/home.h"
+#include "medium.h"
+
+#define VAULT "vault"
+#define VAULT_NEW "vault.new"
+#define VAULT_LOCK "vault.lock"
+#define DIGEST_SIZE 32
+
+struct file {
+	struct medium medium;
+	char *path;
+	/* Of the file's bytes when we last read or wrote it. */
+	uint8_t digest[DIGEST_SIZE];
+	bool is_known;
+};
+
+const char *file_medium_path(const struct medium *medium) {
+	return ((const struct file *) medium)->path;
+}
+
+static int take_lock(int directory, int *ret) {
+	_cleanup_(fd_closep) int fd = -1;
+
+	fd = openat(directory, VAULT_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	/* Held for one save; somebody who holds it longer must not hold us up. */
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
+static int load(struct file *file, struct image **ret) {
+	_cleanup_(fd_closep) int directory = -1, lock = -1;
+	_cleanup_(freep) uint8_t *bytes = NULL;
+	size_t size;
+	int r;
+
+	file->is_known = false;
+	r = home_open(HOME_DATA, false, &directory);
+	if (r < 0)
+		return r == -EPERM ? -EACCES : r;
+	/* A crash in mid-save leaves the new file; nobody else is saving while we have the lock. */
+	if (faccessat(directory, VAULT_NEW, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+		take_lock(directory, &lock) == 0)
+		(void) unlinkat(directory, VAULT_NEW, 0); /* The next save removes it as well. */
+	r = home_read(directory, VAULT, IMAGE_SIZE_MAX, &bytes, &size);
+	if (r < 0)
+		return r == -EFBIG ? -EBADMSG : r;
+	r = image_decode(bytes, size, ret);
+	if (r < 0)
+		return r;
+	(void) crypto_generichash(file->digest, DIGEST_SIZE, bytes, size, NULL, 0);
+	file->is_known = true;
+	return 0;
+}
+
+static void file_load(struct medium *medium) {
+	struct image *image = NULL;
+	int r;
+
+	r = load((struct file *) medium, &image);
+	medium_complete(medium, r, image);
+}
+
+/* Is the file still the one we know (or still absent, if we know none)? */
+static int check_unchanged(const struct file *file, int directory) {
+	_cleanup_(freep) uint8_t *bytes = NULL;
+	uint8_t digest[DIGEST_SIZE];
+	size_t size;
+	int r;
+
+	r = home_read(directory, VAULT, IMAGE_SIZE_MAX, &bytes, &size);
+	if (!file->is_known)
+		return r == -ENOENT ? 0 : r < 0 ? r : -EEXIST;
+	if (r < 0)
+		return r == -ENOENT || r == -EFBIG ? -ESTALE : r;
+	(void) crypto_generichash(digest, DIGEST_SIZE, bytes, size, NULL, 0);
+	return memcmp(digest, file->digest, DIGEST_SIZE) == 0 ? 0 : -ESTALE;
+}
+
+static int save(struct file *file, const struct image *image) {
+	_cleanup_(fd_closep) int directory = -1, lock = -1;
+	_cleanup_(freep) uint8_t *bytes = NULL;
+	size_t size;
+	int r;
+
+	r = image_encode(image, &bytes, &size);
+	if (r < 0)
+		return r;
+	r = home_open(HOME_DATA, true, &directory);
+	if (r < 0)
+		return r;
+	r = take_lock(directory, &lock);
+	if (r < 0)
+		return r;
+	r = check_unchanged(file, directory);
+	if (r < 0)
+		return r;
+	r = home_replace(directory, VAULT, bytes, size);
+	if (r < 0)
+		return r;
+	(void) crypto_generichash(file->digest, DIGEST_SIZE, bytes, size, NULL, 0);
+	file->is_known = true;
+	return 0;
+}
+
+static void file_save(struct medium *medium, const struct image *image) {
+	medium_complete(medium, save((struct file *) medium, image), NULL);
+}
+
+static void file_free(struct medium *medium) {
+	struct file *file = (struct file *) medium;
+
+	free(file->path);
+	free(file);
+}
+
+static const struct medium_ops file_ops = {
+	.name = "vault",
+	.load = file_load,
+	.save = file_save,
+	.free = file_free,
+};
+
+int file_medium_new(sd_event *event, struct medium **ret) {
+	_cleanup_(freep) char *directory = NULL;
+	_cleanup_(freep) char *path = NULL;
+	_cleanup_(freep) struct file *file = NULL;
+	int r;
+
+	r = home_path(HOME_DATA, &directory);
+	if (r < 0)
+		return r;
+	if (asprintf(&path, "%s/" VAULT, directory) < 0)
+		return -ENOMEM;
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	r = medium_init(&file->medium, &file_ops, event);
+	if (r < 0)
+		return r;
+	file->path = TAKE_PTR(path);
+	*ret = &TAKE_PTR(file)->medium;
+	return 0;
+}

@@ -1,0 +1,91 @@
+#include "manifest.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/fields.h"
+
+#define HASH_SIZE 32
+
+enum tag {
+	TAG_GENERATION = 1,
+	TAG_N_RECORDS,
+	TAG_RECORDS_HASH,
+};
+
+const uint8_t manifest_id[IMAGE_ID_SIZE];
+
+static bool is_manifest(const struct image_record *record) {
+	return memcmp(record->id, manifest_id, IMAGE_ID_SIZE) == 0;
+}
+
+/* One hash over all ids and record hashes, in the order of the image. */
+static uint64_t hash_records(const struct image *image, uint8_t ret[HASH_SIZE]) {
+	crypto_generichash_state all;
+	uint64_t n = 0;
+
+	(void) crypto_generichash_init(&all, NULL, 0, HASH_SIZE);
+	for (size_t i = 0; i < image->n_records; i++) {
+		const struct image_record *record = &image->records[i];
+		uint8_t hash[HASH_SIZE];
+
+		if (is_manifest(record))
+			continue;
+		(void) crypto_generichash(hash, HASH_SIZE, record->bytes, record->size, NULL, 0);
+		(void) crypto_generichash_update(&all, record->id, IMAGE_ID_SIZE);
+		(void) crypto_generichash_update(&all, hash, HASH_SIZE);
+		n++;
+	}
+	(void) crypto_generichash_final(&all, ret, HASH_SIZE);
+	return n;
+}
+
+int manifest_write(struct image *image, const struct seal *seal, uint64_t generation) {
+	_cleanup_(fields_freep) struct fields *fields = NULL;
+	_cleanup_(freep) uint8_t *bytes = NULL;
+	uint8_t hash[HASH_SIZE];
+	uint64_t n;
+	size_t size;
+	int r;
+
+	n = hash_records(image, hash);
+	r = fields_new(&fields);
+	if (r == 0)
+		r = fields_put_u64(fields, TAG_GENERATION, generation);
+	if (r == 0)
+		r = fields_put_u64(fields, TAG_N_RECORDS, n);
+	if (r == 0)
+		r = fields_put(fields, TAG_RECORDS_HASH, hash, sizeof(hash));
+	if (r == 0)
+		r = seal_encrypt(seal, manifest_id, NULL, fields, &bytes, &size);
+	if (r < 0)
+		return r;
+	return image_put(image, manifest_id, bytes, size);
+}
+
+int manifest_check(const struct image *image, const struct seal *seal, uint64_t *ret_generation) {
+	_cleanup_(fields_freep) struct fields *fields = NULL;
+	const struct image_record *record;
+	uint64_t generation, n;
+	uint8_t hash[HASH_SIZE];
+	const uint8_t *told;
+	size_t size;
+	int r;
+
+	record = image_find(image, manifest_id);
+	if (!record)
+		return -EBADMSG;
+	r = seal_decrypt(seal, manifest_id, record->bytes, record->size, &fields);
+	if (r < 0)
+		return r;
+	if (fields_get_u64(fields, TAG_GENERATION, &generation) < 0 ||
+		fields_get_u64(fields, TAG_N_RECORDS, &n) < 0 ||
+		fields_get(fields, TAG_RECORDS_HASH, &told, &size) < 0 || size != HASH_SIZE)
+		return -EBADMSG;
+	if (hash_records(image, hash) != n || memcmp(hash, told, HASH_SIZE) != 0)
+		return -EBADMSG;
+	*ret_generation = generation;
+	return 0;
+}

@@ -1,0 +1,64 @@
+#pragma once
+
+/*
+ * Where an image is kept. A medium knows nothing of keys or accounts; it loads
+ * and saves whole images, so that it either has the old one or the new one.
+ * Every call ends by one callback from the event loop, never from within.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <systemd/sd-event.h>
+
+#include "image.h"
+
+struct medium;
+
+/*
+ * `error` of a load: 0 and an image that the callback takes over; -ENOENT
+ * (nothing there), -EBADMSG (damaged), -ENOTSUP (newer format), -EACCES (not
+ * ours alone). Of a save: 0; -EEXIST (something is there already, at the first
+ * save), -ESTALE (changed by another since the last load or save); then
+ * nothing was written. Else any negative errno.
+ */
+typedef void (*medium_done_t)(int error, struct image *image, void *userdata);
+
+struct medium_ops {
+	/* As in `init --store NAME` and in the recorded choice. */
+	const char *name;
+	void (*load)(struct medium *medium);
+	void (*save)(struct medium *medium, const struct image *image);
+	void (*free)(struct medium *medium);
+};
+
+/* Embedded in each medium; its members are medium.c's. */
+struct medium {
+	const struct medium_ops *ops;
+	sd_event_source *post;
+	medium_done_t done;
+	void *userdata;
+	int error;
+	struct image *image;
+	bool is_busy;
+};
+
+/* For the media: at birth, and once at the end of each operation (takes `image`). */
+int medium_init(struct medium *medium, const struct medium_ops *ops, sd_event *event);
+void medium_complete(struct medium *medium, int error, struct image *image);
+
+/* 0, or -EBUSY while another operation runs; `image` is only read during the call. */
+int medium_load(struct medium *medium, medium_done_t done, void *userdata);
+int medium_save(struct medium *medium, const struct image *image, medium_done_t done,
+	void *userdata);
+/* An operation that is under way does not call back any more. */
+struct medium *medium_free(struct medium *medium);
+DEFINE_CLEANUP(struct medium, medium_free)
+
+/* `path` is borrowed: shown to people; NULL for memory. */
+const char *medium_path(const struct medium *medium);
+
+/* The media there are. -ENOTSUP for an unknown name. */
+int medium_new(const char *name, sd_event *event, struct medium **ret);
+int file_medium_new(sd_event *event, struct medium **ret);
+int memory_medium_new(sd_event *event, struct medium **ret);
+const char *file_medium_path(const struct medium *medium);

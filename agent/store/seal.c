@@ -1,0 +1,364 @@
+#include "seal.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/fields.h"
+#include "image.h"
+#include "protocol/secret.h"
+
+#define FORMAT 1
+#define NAME_SIZE 16
+#define HASH_SIZE 32
+#define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define AUTH_SIZE crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define WRAPPED_SIZE (SEAL_KEY_SIZE + AUTH_SIZE)
+
+static_assert(SEAL_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
+static_assert(SEAL_SALT_SIZE == crypto_pwhash_argon2id_SALTBYTES, "salt size");
+
+/* Tags in the header; never given another meaning. */
+enum tag {
+	TAG_FORMAT = 1,
+	TAG_NAME,
+	TAG_TAG_SALT,
+	/* The passphrase slot; further kinds of slot get their own ranges. */
+	TAG_PASSPHRASE_SALT = 32,
+	TAG_PASSPHRASE_OPSLIMIT,
+	TAG_PASSPHRASE_MEMLIMIT,
+	TAG_PASSPHRASE_NONCE,
+	TAG_PASSPHRASE_WRAPPED,
+};
+
+struct seal {
+	uint8_t *header;
+	size_t header_size;
+	uint8_t header_hash[HASH_SIZE];
+	uint8_t name[NAME_SIZE];
+	uint8_t tag_salt[crypto_generichash_KEYBYTES];
+	bool has_slot;
+	struct kdf kdf;
+	uint8_t slot_nonce[NONCE_SIZE];
+	uint8_t slot_wrapped[WRAPPED_SIZE];
+	struct secret *key;
+};
+
+void kdf_init(struct kdf *kdf) {
+	randombytes_buf(kdf->salt, sizeof(kdf->salt));
+	kdf->opslimit = crypto_pwhash_argon2id_OPSLIMIT_MODERATE;
+	kdf->memlimit = crypto_pwhash_argon2id_MEMLIMIT_MODERATE;
+}
+
+/* What is bound to a wrapped key: its store and how the wrapping key was made. */
+struct slot_binding {
+	uint8_t label[16];
+	uint8_t name[NAME_SIZE];
+	uint8_t salt[SEAL_SALT_SIZE];
+	uint64_t opslimit;
+	uint64_t memlimit;
+};
+
+static struct slot_binding bind_slot(const struct seal *seal) {
+	struct slot_binding binding = {.label = "cpub slot 1"};
+
+	memcpy(binding.name, seal->name, NAME_SIZE);
+	memcpy(binding.salt, seal->kdf.salt, SEAL_SALT_SIZE);
+	binding.opslimit = htole64(seal->kdf.opslimit);
+	binding.memlimit = htole64(seal->kdf.memlimit);
+	return binding;
+}
+
+/* And what is bound to a record. */
+struct record_binding {
+	uint8_t label[16];
+	uint8_t header_hash[HASH_SIZE];
+	uint8_t id[IMAGE_ID_SIZE];
+	uint8_t tags[SEAL_TAGS_SIZE];
+};
+
+static struct record_binding bind_record(
+	const struct seal *seal, const uint8_t *id, const uint8_t *tags) {
+	struct record_binding binding = {.label = "cpub record 1"};
+
+	memcpy(binding.header_hash, seal->header_hash, HASH_SIZE);
+	memcpy(binding.id, id, IMAGE_ID_SIZE);
+	memcpy(binding.tags, tags, SEAL_TAGS_SIZE);
+	return binding;
+}
+
+static void wrap_key(struct seal *seal, const struct secret *slot_key) {
+	struct slot_binding binding = bind_slot(seal);
+
+	randombytes_buf(seal->slot_nonce, NONCE_SIZE);
+	(void) crypto_aead_xchacha20poly1305_ietf_encrypt(seal->slot_wrapped, NULL,
+		secret_peek(seal->key), SEAL_KEY_SIZE, (const uint8_t *) &binding, sizeof(binding),
+		NULL, seal->slot_nonce, secret_peek(slot_key));
+}
+
+static int unwrap_key(
+	const struct seal *seal, const struct secret *slot_key, struct secret **ret) {
+	_cleanup_(secret_freep) struct secret *key = NULL;
+	struct slot_binding binding = bind_slot(seal);
+	int r;
+
+	if (!seal->has_slot || secret_size(slot_key) != SEAL_KEY_SIZE)
+		return -EKEYREJECTED;
+	r = secret_new(SEAL_KEY_SIZE, &key);
+	if (r < 0)
+		return r;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(secret_bytes(key), NULL, NULL,
+		    seal->slot_wrapped, WRAPPED_SIZE, (const uint8_t *) &binding,
+		    sizeof(binding), seal->slot_nonce, secret_peek(slot_key)) != 0)
+		return -EKEYREJECTED;
+	*ret = TAKE_PTR(key);
+	return 0;
+}
+
+static int keep_header(struct seal *seal, const void *header, size_t size) {
+	seal->header = malloc(size);
+	if (!seal->header)
+		return -ENOMEM;
+	memcpy(seal->header, header, size);
+	seal->header_size = size;
+	(void) crypto_generichash(seal->header_hash, HASH_SIZE, header, size, NULL, 0);
+	return 0;
+}
+
+static int write_header(struct seal *seal) {
+	_cleanup_(fields_freep) struct fields *fields = NULL;
+	int r;
+
+	r = fields_new(&fields);
+	if (r < 0)
+		return r;
+	r = fields_put_u64(fields, TAG_FORMAT, FORMAT);
+	if (r == 0)
+		r = fields_put(fields, TAG_NAME, seal->name, NAME_SIZE);
+	if (r == 0)
+		r = fields_put(fields, TAG_TAG_SALT, seal->tag_salt, sizeof(seal->tag_salt));
+	if (r == 0 && seal->has_slot) {
+		r = fields_put(fields, TAG_PASSPHRASE_SALT, seal->kdf.salt, SEAL_SALT_SIZE);
+		if (r == 0)
+			r = fields_put_u64(fields, TAG_PASSPHRASE_OPSLIMIT, seal->kdf.opslimit);
+		if (r == 0)
+			r = fields_put_u64(fields, TAG_PASSPHRASE_MEMLIMIT, seal->kdf.memlimit);
+		if (r == 0)
+			r = fields_put(fields, TAG_PASSPHRASE_NONCE, seal->slot_nonce, NONCE_SIZE);
+		if (r == 0)
+			r = fields_put(
+				fields, TAG_PASSPHRASE_WRAPPED, seal->slot_wrapped, WRAPPED_SIZE);
+	}
+	if (r < 0)
+		return r;
+	return keep_header(seal, fields_bytes(fields), fields_size(fields));
+}
+
+int seal_new(const struct kdf *kdf, const struct secret *slot_key, struct seal **ret) {
+	_cleanup_(seal_freep) struct seal *seal = NULL;
+	int r;
+
+	assert(!kdf == !slot_key);
+	seal = calloc(1, sizeof(*seal));
+	if (!seal)
+		return -ENOMEM;
+	r = secret_new(SEAL_KEY_SIZE, &seal->key);
+	if (r < 0)
+		return r;
+	randombytes_buf(secret_bytes(seal->key), SEAL_KEY_SIZE);
+	randombytes_buf(seal->name, NAME_SIZE);
+	randombytes_buf(seal->tag_salt, sizeof(seal->tag_salt));
+	if (kdf) {
+		if (secret_size(slot_key) != SEAL_KEY_SIZE)
+			return -EINVAL;
+		seal->has_slot = true;
+		seal->kdf = *kdf;
+		wrap_key(seal, slot_key);
+	}
+	r = write_header(seal);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(seal);
+	return 0;
+}
+
+/* Takes a value of exactly that size. */
+static int read_exactly(const struct fields *fields, enum tag tag, void *to, size_t size) {
+	const uint8_t *bytes;
+	size_t n;
+	int r;
+
+	r = fields_get(fields, (uint8_t) tag, &bytes, &n);
+	if (r < 0 || n != size)
+		return -EBADMSG;
+	memcpy(to, bytes, size);
+	return 0;
+}
+
+static int read_slot(const struct fields *fields, struct seal *seal) {
+	const uint8_t *bytes;
+	size_t size;
+	int r;
+
+	if (fields_get(fields, TAG_PASSPHRASE_SALT, &bytes, &size) == -ENOENT)
+		return 0;
+	r = read_exactly(fields, TAG_PASSPHRASE_SALT, seal->kdf.salt, SEAL_SALT_SIZE);
+	if (r == 0)
+		r = fields_get_u64(fields, TAG_PASSPHRASE_OPSLIMIT, &seal->kdf.opslimit);
+	if (r == 0)
+		r = fields_get_u64(fields, TAG_PASSPHRASE_MEMLIMIT, &seal->kdf.memlimit);
+	if (r == 0)
+		r = read_exactly(fields, TAG_PASSPHRASE_NONCE, seal->slot_nonce, NONCE_SIZE);
+	if (r == 0)
+		r = read_exactly(fields, TAG_PASSPHRASE_WRAPPED, seal->slot_wrapped, WRAPPED_SIZE);
+	if (r < 0)
+		return -EBADMSG;
+	if (seal->kdf.opslimit < 1 || seal->kdf.opslimit > SEAL_OPSLIMIT_MAX ||
+		seal->kdf.memlimit < crypto_pwhash_argon2id_MEMLIMIT_MIN ||
+		seal->kdf.memlimit > SEAL_MEMLIMIT_MAX)
+		return -EBADMSG;
+	seal->has_slot = true;
+	return 0;
+}
+
+int seal_read(const void *header, size_t size, struct seal **ret) {
+	_cleanup_(fields_freep) struct fields *fields = NULL;
+	_cleanup_(seal_freep) struct seal *seal = NULL;
+	uint64_t format;
+	int r;
+
+	r = fields_parse(header, size, &fields);
+	if (r < 0)
+		return r == -ENOMEM ? r : -EBADMSG;
+	r = fields_get_u64(fields, TAG_FORMAT, &format);
+	if (r < 0)
+		return -EBADMSG;
+	if (format != FORMAT)
+		return format > FORMAT ? -ENOTSUP : -EBADMSG;
+	seal = calloc(1, sizeof(*seal));
+	if (!seal)
+		return -ENOMEM;
+	r = read_exactly(fields, TAG_NAME, seal->name, NAME_SIZE);
+	if (r == 0)
+		r = read_exactly(fields, TAG_TAG_SALT, seal->tag_salt, sizeof(seal->tag_salt));
+	if (r == 0)
+		r = read_slot(fields, seal);
+	if (r == 0)
+		r = keep_header(seal, header, size);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(seal);
+	return 0;
+}
+
+struct seal *seal_free(struct seal *seal) {
+	if (!seal)
+		return NULL;
+	secret_free(seal->key);
+	free(seal->header);
+	free(seal);
+	return NULL;
+}
+
+const uint8_t *seal_header(const struct seal *seal, size_t *ret_size) {
+	*ret_size = seal->header_size;
+	return seal->header;
+}
+
+const struct kdf *seal_kdf(const struct seal *seal) {
+	return seal->has_slot ? &seal->kdf : NULL;
+}
+
+int seal_open(struct seal *seal, const struct secret *slot_key) {
+	struct secret *key;
+	int r;
+
+	r = unwrap_key(seal, slot_key, &key);
+	if (r < 0)
+		return r;
+	secret_free(seal->key);
+	seal->key = key;
+	return 0;
+}
+
+int seal_check(const struct seal *seal, const struct secret *slot_key) {
+	_cleanup_(secret_freep) struct secret *key = NULL;
+
+	return unwrap_key(seal, slot_key, &key);
+}
+
+void seal_close(struct seal *seal) {
+	seal->key = secret_free(seal->key);
+}
+
+bool seal_is_open(const struct seal *seal) {
+	return seal->key;
+}
+
+void seal_tags(const struct seal *seal, const char *url, const char *account,
+	uint8_t ret[SEAL_TAGS_SIZE]) {
+	crypto_generichash_state state;
+
+	memset(ret, 0, SEAL_TAGS_SIZE);
+	(void) crypto_generichash(ret, SEAL_TAG_SIZE, (const uint8_t *) url, strlen(url),
+		seal->tag_salt, sizeof(seal->tag_salt));
+	if (!account)
+		return;
+	/* The NUL between both keeps "ab"+"c" and "a"+"bc" apart. */
+	(void) crypto_generichash_init(
+		&state, seal->tag_salt, sizeof(seal->tag_salt), SEAL_TAG_SIZE);
+	(void) crypto_generichash_update(&state, (const uint8_t *) url, strlen(url) + 1);
+	(void) crypto_generichash_update(&state, (const uint8_t *) account, strlen(account));
+	(void) crypto_generichash_final(&state, ret + SEAL_TAG_SIZE, SEAL_TAG_SIZE);
+}
+
+int seal_encrypt(const struct seal *seal, const uint8_t *id, const uint8_t *tags,
+	const struct fields *fields, uint8_t **ret, size_t *ret_size) {
+	static const uint8_t no_tags[SEAL_TAGS_SIZE];
+	_cleanup_(freep) uint8_t *bytes = NULL;
+	struct record_binding binding;
+	size_t size = SEAL_TAGS_SIZE + NONCE_SIZE + fields_size(fields) + AUTH_SIZE;
+	uint8_t *nonce;
+
+	if (!seal->key)
+		return -ENOKEY;
+	bytes = malloc(size);
+	if (!bytes)
+		return -ENOMEM;
+	memcpy(bytes, tags ? tags : no_tags, SEAL_TAGS_SIZE);
+	binding = bind_record(seal, id, bytes);
+	nonce = bytes + SEAL_TAGS_SIZE;
+	randombytes_buf(nonce, NONCE_SIZE);
+	(void) crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE_SIZE, NULL,
+		fields_bytes(fields), fields_size(fields), (const uint8_t *) &binding,
+		sizeof(binding), NULL, nonce, secret_peek(seal->key));
+	*ret = TAKE_PTR(bytes);
+	*ret_size = size;
+	return 0;
+}
+
+int seal_decrypt(const struct seal *seal, const uint8_t *id, const uint8_t *bytes, size_t size,
+	struct fields **ret) {
+	_cleanup_(secret_freep) struct secret *plain = NULL;
+	const uint8_t *nonce = bytes + SEAL_TAGS_SIZE;
+	struct record_binding binding;
+	int r;
+
+	if (!seal->key)
+		return -ENOKEY;
+	if (size <= SEAL_TAGS_SIZE + NONCE_SIZE + AUTH_SIZE)
+		return -EBADMSG;
+	binding = bind_record(seal, id, bytes);
+	size -= SEAL_TAGS_SIZE + NONCE_SIZE;
+	r = secret_new(size - AUTH_SIZE, &plain);
+	if (r < 0)
+		return r;
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(secret_bytes(plain), NULL, NULL,
+		    nonce + NONCE_SIZE, size, (const uint8_t *) &binding, sizeof(binding), nonce,
+		    secret_peek(seal->key)) != 0)
+		return -EBADMSG;
+	return fields_parse(secret_peek(plain), secret_size(plain), ret);
+}

@@ -1,0 +1,499 @@
+/*
+ * A change is made on a copy of the image, saved, loaded again and compared,
+ * and only then takes the place of the image in use: a failure at any step
+ * leaves the store as it was.
+ */
+
+#include "store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/account.h"
+#include "agent/fields.h"
+#include "agent/log.h"
+#include "choice.h"
+#include "image.h"
+#include "manifest.h"
+#include "medium.h"
+
+#define DEFAULT_MEDIUM "vault"
+
+struct store {
+	sd_event *event;
+	struct medium *medium;
+	bool is_recorded; /* a choice lies in the state folder; never for memory */
+	enum store_state state;
+	int error;
+	struct image *image;
+	struct seal *seal;
+	uint64_t generation;
+
+	/* The operation under way. */
+	store_done_t done;
+	void *userdata;
+	struct image *staged;
+	struct seal *staged_seal; /* store_create only */
+};
+
+static int store_set_medium(struct store *store, const char *name) {
+	struct medium *medium;
+	int r;
+
+	r = medium_new(name, store->event, &medium);
+	if (r < 0)
+		return r;
+	medium_free(store->medium);
+	store->medium = medium;
+	return 0;
+}
+
+int store_new(sd_event *event, const char *medium, struct store **ret) {
+	_cleanup_(store_freep) struct store *store = NULL;
+	int r;
+
+	if (sodium_init() < 0)
+		return -EIO;
+	store = calloc(1, sizeof(*store));
+	if (!store)
+		return -ENOMEM;
+	store->event = sd_event_ref(event);
+	r = store_set_medium(store, medium ? medium : DEFAULT_MEDIUM);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(store);
+	return 0;
+}
+
+struct store *store_free(struct store *store) {
+	if (!store)
+		return NULL;
+	medium_free(store->medium);
+	image_free(store->image);
+	image_free(store->staged);
+	seal_free(store->seal);
+	seal_free(store->staged_seal);
+	sd_event_unref(store->event);
+	free(store);
+	return NULL;
+}
+
+enum store_state store_state(const struct store *store) {
+	return store->state;
+}
+
+int store_error(const struct store *store) {
+	return store->error;
+}
+
+const char *store_medium_name(const struct store *store) {
+	return store->medium->ops->name;
+}
+
+const char *store_path(const struct store *store) {
+	return medium_path(store->medium);
+}
+
+const struct kdf *store_kdf(const struct store *store) {
+	return store->seal ? seal_kdf(store->seal) : NULL;
+}
+
+static bool is_in_memory(const struct store *store) {
+	return strcmp(store->medium->ops->name, "memory") == 0;
+}
+
+static void store_drop(struct store *store, enum store_state state, int error) {
+	store->image = image_free(store->image);
+	store->seal = seal_free(store->seal);
+	store->state = state;
+	store->error = error;
+}
+
+static void store_finish(struct store *store, int error) {
+	store_done_t done = store->done;
+
+	store->staged = image_free(store->staged);
+	store->staged_seal = seal_free(store->staged_seal);
+	store->done = NULL;
+	if (done)
+		done(error, store->userdata);
+}
+
+void store_forget_callback(struct store *store, void *userdata) {
+	if (store->userdata == userdata)
+		store->done = NULL;
+}
+
+static void store_take_image(struct store *store, struct image *image) {
+	struct seal *seal;
+	int r;
+
+	store_drop(store, STORE_LOCKED, 0);
+	r = seal_read(image->header, image->header_size, &seal);
+	if (r < 0) {
+		image_free(image);
+		store_drop(store, STORE_BROKEN, r);
+		return;
+	}
+	store->image = image;
+	store->seal = seal;
+}
+
+static void store_loaded(int error, struct image *image, void *userdata) {
+	struct store *store = userdata;
+
+	if (error == 0)
+		store_take_image(store, image);
+	else if (error == -ENOENT && !store->is_recorded)
+		store_drop(store, STORE_ABSENT, 0);
+	else
+		store_drop(store, STORE_BROKEN, error);
+	store_finish(store, 0);
+}
+
+int store_load(struct store *store, store_done_t done, void *userdata) {
+	struct choice choice;
+	int r;
+
+	assert(store->state != STORE_OPEN);
+	if (store->medium->is_busy)
+		return -EBUSY;
+	if (!is_in_memory(store)) {
+		r = choice_read(&choice);
+		/* An unreadable record still says that there was a store. */
+		store->is_recorded = r != -ENOENT;
+		if (r == 0 && strcmp(choice.medium, store_medium_name(store)) != 0)
+			r = store_set_medium(store, choice.medium);
+		if (r == -ENOTSUP)
+			log_warning("the recorded store '%s' is of a kind unknown to this agent",
+				choice.medium);
+	}
+	store->done = done;
+	store->userdata = userdata;
+	return medium_load(store->medium, store_loaded, store);
+}
+
+/* Remembers what was chosen and how new it is; without it only rollbacks go unseen. */
+static void store_record(struct store *store) {
+	struct choice choice = {.generation = store->generation};
+	int r;
+
+	if (is_in_memory(store))
+		return;
+	(void) snprintf(choice.medium, sizeof(choice.medium), "%s", store_medium_name(store));
+	r = choice_write(&choice);
+	if (r < 0)
+		log_warning("the choice of the store could not be recorded: %s", strerror(-r));
+	else
+		store->is_recorded = true;
+}
+
+static bool images_are_equal(const struct image *a, const struct image *b) {
+	if (a->header_size != b->header_size || a->n_records != b->n_records ||
+		memcmp(a->header, b->header, a->header_size) != 0)
+		return false;
+	for (size_t i = 0; i < a->n_records; i++) {
+		const struct image_record *record = &a->records[i];
+		const struct image_record *other = image_find(b, record->id);
+
+		if (!other || other->size != record->size ||
+			memcmp(other->bytes, record->bytes, record->size) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void store_read_back(int error, struct image *image, void *userdata) {
+	_cleanup_(image_freep) struct image *taken = image;
+	struct store *store = userdata;
+
+	if (error == 0 && !images_are_equal(taken, store->staged))
+		error = -EIO;
+	/* Locked meanwhile: the change is kept, the key is not. */
+	if (error == 0) {
+		image_free(store->image);
+		store->image = TAKE_PTR(store->staged);
+		store->generation++;
+		if (store->staged_seal) {
+			seal_free(store->seal);
+			store->seal = TAKE_PTR(store->staged_seal);
+			store->state = STORE_OPEN;
+			store->error = 0;
+		}
+		store_record(store);
+	}
+	store_finish(store, error);
+}
+
+static void store_saved(int error, struct image *image, void *userdata) {
+	struct store *store = userdata;
+
+	(void) image;
+	if (error == -ESTALE) {
+		/* What we hold is not what is there: forget it, and read it at the next unlock. */
+		store_drop(store, STORE_UNKNOWN, 0);
+	}
+	if (error == 0)
+		error = medium_load(store->medium, store_read_back, store);
+	if (error < 0)
+		store_finish(store, error);
+}
+
+/* Seals the staged image and starts the save. Takes `staged` and `seal` (which may be NULL). */
+static int store_commit(struct store *store, struct image *staged, struct seal *seal,
+	store_done_t done, void *userdata) {
+	_cleanup_(image_freep) struct image *taken = staged;
+	_cleanup_(seal_freep) struct seal *taken_seal = seal;
+	int r;
+
+	if (store->medium->is_busy)
+		return -EBUSY;
+	r = manifest_write(taken, seal ? seal : store->seal, store->generation + 1);
+	if (r < 0)
+		return r;
+	r = medium_save(store->medium, taken, store_saved, store);
+	if (r < 0)
+		return r;
+	store->staged = TAKE_PTR(taken);
+	store->staged_seal = TAKE_PTR(taken_seal);
+	store->done = done;
+	store->userdata = userdata;
+	return 0;
+}
+
+int store_create(struct store *store, const char *medium, const struct kdf *kdf,
+	const struct secret *slot_key, store_done_t done, void *userdata) {
+	_cleanup_(image_freep) struct image *image = NULL;
+	_cleanup_(seal_freep) struct seal *seal = NULL;
+	const uint8_t *header;
+	size_t size;
+	int r;
+
+	if (store->state != STORE_ABSENT)
+		return -EEXIST;
+	if (store->medium->is_busy)
+		return -EBUSY;
+	if (strcmp(medium, store_medium_name(store)) != 0) {
+		r = store_set_medium(store, medium);
+		if (r < 0)
+			return r;
+	}
+	r = seal_new(kdf, slot_key, &seal);
+	if (r < 0)
+		return r;
+	r = image_new(&image);
+	if (r < 0)
+		return r;
+	header = seal_header(seal, &size);
+	r = image_set_header(image, header, size);
+	if (r < 0)
+		return r;
+	store->generation = 0;
+	return store_commit(store, TAKE_PTR(image), TAKE_PTR(seal), done, userdata);
+}
+
+int store_unlock(struct store *store, const struct secret *slot_key) {
+	struct choice choice = {0};
+	uint64_t generation;
+	int r;
+
+	assert(store->state == STORE_LOCKED);
+	r = seal_open(store->seal, slot_key);
+	if (r < 0)
+		return r;
+	r = manifest_check(store->image, store->seal, &generation);
+	if (r < 0) {
+		seal_close(store->seal);
+		return r;
+	}
+	if (choice_read(&choice) == 0 && choice.generation > generation) {
+		seal_close(store->seal);
+		return -ENOTUNIQ;
+	}
+	store->generation = generation;
+	store->state = STORE_OPEN;
+	if (choice.generation != generation)
+		store_record(store);
+	return 0;
+}
+
+int store_check_key(const struct store *store, const struct secret *slot_key) {
+	return store->seal ? seal_check(store->seal, slot_key) : -EKEYREJECTED;
+}
+
+void store_lock(struct store *store) {
+	if (store->state != STORE_OPEN)
+		return;
+	seal_close(store->seal);
+	store->state = STORE_LOCKED;
+}
+
+/* Tags stand at the front of a record, in the clear. */
+static bool has_tags(const struct image_record *record, const uint8_t *tags, size_t size) {
+	return record->size > SEAL_TAGS_SIZE && memcmp(record->bytes, tags, size) == 0 &&
+		memcmp(record->id, manifest_id, IMAGE_ID_SIZE) != 0;
+}
+
+bool store_has_url(const struct store *store, const char *url) {
+	uint8_t tags[SEAL_TAGS_SIZE];
+
+	if (!store->image)
+		return false;
+	seal_tags(store->seal, url, NULL, tags);
+	for (size_t i = 0; i < store->image->n_records; i++) {
+		if (has_tags(&store->image->records[i], tags, SEAL_TAG_SIZE))
+			return true;
+	}
+	return false;
+}
+
+size_t store_n_accounts(const struct store *store) {
+	/* All records but the manifest. */
+	return store->image && store->image->n_records > 0 ? store->image->n_records - 1 : 0;
+}
+
+static const struct image_record *find_record(
+	const struct store *store, const char *url, const char *name) {
+	uint8_t tags[SEAL_TAGS_SIZE];
+
+	seal_tags(store->seal, url, name, tags);
+	for (size_t i = 0; i < store->image->n_records; i++) {
+		if (has_tags(&store->image->records[i], tags, SEAL_TAGS_SIZE))
+			return &store->image->records[i];
+	}
+	return NULL;
+}
+
+static int open_record(const struct store *store, const struct image_record *record,
+	bool with_token, struct account **ret) {
+	_cleanup_(fields_freep) struct fields *fields = NULL;
+	int r;
+
+	r = seal_decrypt(store->seal, record->id, record->bytes, record->size, &fields);
+	if (r < 0)
+		return r;
+	return account_read(fields, with_token, ret);
+}
+
+int store_find(const struct store *store, const char *url, const char *name, bool with_token,
+	struct account **ret) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	const struct image_record *record;
+	int r;
+
+	if (store->state != STORE_OPEN)
+		return -ENOKEY;
+	record = find_record(store, url, name);
+	if (!record)
+		return -ENOENT;
+	r = open_record(store, record, with_token, &account);
+	if (r < 0)
+		return r;
+	/* The tags are hashes; what is under the seal decides. */
+	if (strcmp(account->url, url) != 0 || strcmp(account->name, name) != 0)
+		return -EBADMSG;
+	*ret = TAKE_PTR(account);
+	return 0;
+}
+
+int store_find_any(const struct store *store, const char *url, struct account **ret) {
+	uint8_t tags[SEAL_TAGS_SIZE];
+
+	if (store->state != STORE_OPEN)
+		return -ENOKEY;
+	seal_tags(store->seal, url, NULL, tags);
+	for (size_t i = 0; i < store->image->n_records; i++) {
+		if (has_tags(&store->image->records[i], tags, SEAL_TAG_SIZE))
+			return open_record(store, &store->image->records[i], false, ret);
+	}
+	return -ENOENT;
+}
+
+int store_at(const struct store *store, size_t index, struct account **ret) {
+	if (store->state != STORE_OPEN)
+		return -ENOKEY;
+	for (size_t i = 0; i < store->image->n_records; i++) {
+		const struct image_record *record = &store->image->records[i];
+
+		if (memcmp(record->id, manifest_id, IMAGE_ID_SIZE) == 0)
+			continue;
+		if (index-- == 0)
+			return open_record(store, record, false, ret);
+	}
+	return -ENOENT;
+}
+
+static int stage_account(
+	const struct store *store, struct image *image, const struct account *account) {
+	_cleanup_(fields_freep) struct fields *fields = NULL;
+	_cleanup_(freep) uint8_t *bytes = NULL;
+	const struct image_record *old;
+	uint8_t id[IMAGE_ID_SIZE], tags[SEAL_TAGS_SIZE];
+	size_t size;
+	int r;
+
+	old = find_record(store, account->url, account->name);
+	if (old)
+		memcpy(id, old->id, IMAGE_ID_SIZE);
+	else
+		randombytes_buf(id, IMAGE_ID_SIZE);
+	seal_tags(store->seal, account->url, account->name, tags);
+	r = account_write(account, &fields);
+	if (r < 0)
+		return r;
+	r = seal_encrypt(store->seal, id, tags, fields, &bytes, &size);
+	if (r < 0)
+		return r;
+	return image_put(image, id, bytes, size);
+}
+
+int store_put(struct store *store, const struct account *account, store_done_t done,
+	void *userdata) {
+	_cleanup_(image_freep) struct image *staged = NULL;
+	int r;
+
+	if (store->state != STORE_OPEN)
+		return -ENOKEY;
+	r = image_copy(store->image, &staged);
+	if (r < 0)
+		return r;
+	r = stage_account(store, staged, account);
+	if (r < 0)
+		return r;
+	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
+}
+
+int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
+	void *userdata) {
+	_cleanup_(image_freep) struct image *staged = NULL;
+	const struct image_record *record;
+	const uint8_t *header;
+	size_t size;
+	int r;
+
+	if (store->state != STORE_OPEN)
+		return -ENOKEY;
+	if (!url) {
+		r = image_new(&staged);
+		if (r < 0)
+			return r;
+		header = seal_header(store->seal, &size);
+		r = image_set_header(staged, header, size);
+		if (r < 0)
+			return r;
+		return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
+	}
+	record = find_record(store, url, name);
+	if (!record)
+		return -ENOENT;
+	r = image_copy(store->image, &staged);
+	if (r < 0)
+		return r;
+	r = image_erase(staged, record->id);
+	if (r < 0)
+		return r;
+	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
+}

@@ -1,0 +1,90 @@
+#pragma once
+
+/*
+ * The store: accounts, sealed, over one medium. Records stay ciphertext in
+ * memory and are opened one at a time.
+ *
+ *   UNKNOWN --load--> ABSENT | BROKEN | LOCKED
+ *   ABSENT --create--> OPEN
+ *   LOCKED --unlock--> OPEN --lock--> LOCKED
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <systemd/sd-event.h>
+
+#include "protocol/cleanup.h"
+#include "seal.h"
+
+struct account;
+struct secret;
+struct store;
+
+enum store_state {
+	STORE_UNKNOWN,
+	STORE_ABSENT, /* none was ever made */
+	STORE_BROKEN, /* one was made; store_error says what is wrong */
+	STORE_LOCKED,
+	STORE_OPEN,
+};
+
+typedef void (*store_done_t)(int error, void *userdata);
+
+/*
+ * `medium` names the medium to use, whatever was recorded; NULL for the
+ * recorded one, else the vault. Nothing is read yet.
+ */
+int store_new(sd_event *event, const char *medium, struct store **ret);
+struct store *store_free(struct store *store);
+DEFINE_CLEANUP(struct store, store_free)
+
+enum store_state store_state(const struct store *store);
+/*
+ * Why it is BROKEN: -ENOENT (gone), -EBADMSG (damaged), -ENOTSUP (newer),
+ * -EACCES (others can read it), -ENOTUNIQ (older than the one last seen), or
+ * another negative errno of reading it.
+ */
+int store_error(const struct store *store);
+const char *store_medium_name(const struct store *store);
+const char *store_path(const struct store *store);
+/* NULL if no passphrase opens it. */
+const struct kdf *store_kdf(const struct store *store);
+
+/* Reads the medium, unless the store is open. Calls back from the loop; 0 or -EBUSY. */
+int store_load(struct store *store, store_done_t done, void *userdata);
+
+/* Makes it, on the medium of that name, and opens it. -EEXIST if there is one. */
+int store_create(struct store *store, const char *medium, const struct kdf *kdf,
+	const struct secret *slot_key, store_done_t done, void *userdata);
+
+/* 0, -EKEYREJECTED, -EBADMSG (damaged), -ENOTUNIQ (older than last seen), -ENOMEM. */
+int store_unlock(struct store *store, const struct secret *slot_key);
+/* Is this the key of the passphrase? Changes nothing. 0, -EKEYREJECTED, -ENOMEM. */
+int store_check_key(const struct store *store, const struct secret *slot_key);
+/* Wipes the data key. A memory store is then lost for good. */
+void store_lock(struct store *store);
+
+/* Known also while locked. */
+bool store_has_url(const struct store *store, const char *url);
+size_t store_n_accounts(const struct store *store);
+
+/* These need it open. -ENOENT, -ENOKEY, -EBADMSG, -ENOMEM. Caller frees *ret. */
+int store_find(const struct store *store, const char *url, const char *name, bool with_token,
+	struct account **ret);
+/* Any account of that URL, without its token. */
+int store_find_any(const struct store *store, const char *url, struct account **ret);
+/* The account at `index`, below store_n_accounts; without its token. */
+int store_at(const struct store *store, size_t index, struct account **ret);
+
+/*
+ * Puts an account in place of one of the same URL and name, or anew; done when
+ * it has been read back from the medium. Takes a copy. 0, -EBUSY, -ENOKEY, -ENOMEM;
+ * the callback's errors are those of medium_save, -EIO if the copy read back differs.
+ */
+int store_put(struct store *store, const struct account *account, store_done_t done,
+	void *userdata);
+/* Removes the account, or all of them for `url` NULL; read back as well. -ENOENT. */
+int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
+	void *userdata);
+/* The callback of the operation that is under way is not wanted any more. */
+void store_forget_callback(struct store *store, void *userdata);
