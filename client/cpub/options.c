@@ -1,0 +1,200 @@
+#include "options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TIMEOUT_MAX_SEC (24 * 60 * 60)
+
+const struct verb *const options_verbs[] = {
+	&verb_init,
+	&verb_login,
+	&verb_logout,
+	&verb_list,
+	&verb_status,
+	&verb_lock,
+	&verb_unlock,
+	NULL,
+};
+
+static const struct verb_option globals[] = {
+	{"json", 0, false, offsetof(struct command, print.is_json)},
+	{"quiet", 'q', false, offsetof(struct command, print.is_quiet)},
+	{"verbose", 'v', false, offsetof(struct command, print.is_verbose)},
+	{"color", 0, true, offsetof(struct command, color)},
+	{"no-input", 0, false, offsetof(struct command, no_input)},
+	{"timeout", 0, true, offsetof(struct command, timeout)},
+	{"socket", 0, true, offsetof(struct command, socket)},
+	{"help", 'h', false, offsetof(struct command, is_help)},
+	{"version", 'V', false, offsetof(struct command, is_version)},
+	{NULL, 0, false, 0},
+};
+
+static const char globals_help[] =
+	"Options of every verb:\n"
+	"  --json              Print the answer, or the error, as one line of JSON\n"
+	"  -q, --quiet         Say nothing but errors and what was asked for\n"
+	"  -v, --verbose       Say more\n"
+	"  --color WHEN        auto (the default), always or never\n"
+	"  --no-input          Never ask; fail where a person would have to be asked\n"
+	"  --timeout SECONDS   How long to wait for the agent's answer\n"
+	"  --socket PATH       The agent's socket; no agent is started for it\n"
+	"  -h, --help          Show this text\n"
+	"  -V, --version       Show the version\n";
+
+static const char head[] =
+	"Usage: cpub-agent [OPTIONS] [VERB]\n"
+	"\n"
+	"Keeps the tokens of cargo registries sealed, and hands them to cargo when you agree.\n"
+	"Without a verb it shows the status.\n"
+	"\n"
+	"Verbs:\n";
+
+void options_help(const struct verb *verb) {
+	if (verb) {
+		printf("%s\n%s", verb->help, globals_help);
+		return;
+	}
+	fputs(head, stdout);
+	for (size_t i = 0; options_verbs[i]; i++)
+		printf("  %-8s  %s\n", options_verbs[i]->name, options_verbs[i]->summary);
+	printf("\n%s\n`cpub-agent VERB --help` tells more about a verb.\n", globals_help);
+}
+
+/* " VERB" for a hint, or nothing. */
+static enum exit_code fail_with_hint(
+	const struct command *command, const char *what, const char *word, int size) {
+	return print_usage(&command->print, "%s '%.*s'; see `cpub-agent %s%s--help`", what, size,
+		word, command->verb ? command->verb->name : "", command->verb ? " " : "");
+}
+
+static const struct verb_option *find_long(
+	const struct verb_option *options, const char *word, size_t size) {
+	for (; options && options->name; options++) {
+		if (strlen(options->name) == size && memcmp(options->name, word, size) == 0)
+			return options;
+	}
+	return NULL;
+}
+
+static const struct verb_option *find_letter(const struct verb_option *options, char letter) {
+	for (; options && options->name; options++) {
+		if (options->letter != 0 && options->letter == letter)
+			return options;
+	}
+	return NULL;
+}
+
+static void set_flag(struct command *command, const struct verb_option *option) {
+	*(bool *) ((char *) command + option->offset) = true;
+}
+
+/* "--name", "--name=text" or "--name text"; *index is moved over the text. */
+static enum exit_code take_long(struct command *command, int argc, char **argv, int *index) {
+	const char *word = argv[*index] + 2;
+	size_t size = strcspn(word, "=");
+	const char *text = word[size] == '=' ? word + size + 1 : NULL;
+	const struct verb_option *option = find_long(globals, word, size);
+
+	if (!option && command->verb)
+		option = find_long(command->verb->options, word, size);
+	if (!option)
+		return fail_with_hint(command, "unknown option", word - 2, (int) size + 2);
+	if (!option->has_text) {
+		if (text)
+			return fail_with_hint(
+				command, "no text belongs to the option", word - 2, (int) size + 2);
+		set_flag(command, option);
+		return EXIT_DONE;
+	}
+	if (!text) {
+		if (*index + 1 >= argc)
+			return fail_with_hint(
+				command, "a text is missing behind", word - 2, (int) size + 2);
+		text = argv[++*index];
+	}
+	*(const char **) (void *) ((char *) command + option->offset) = text;
+	return EXIT_DONE;
+}
+
+/* "-qv": flags only. */
+static enum exit_code take_letters(struct command *command, const char *word) {
+	for (const char *letter = word + 1; *letter; letter++) {
+		const struct verb_option *option = find_letter(globals, *letter);
+		char shown[] = {'-', *letter, '\0'};
+
+		if (!option)
+			return fail_with_hint(command, "unknown option", shown, 2);
+		set_flag(command, option);
+	}
+	return EXIT_DONE;
+}
+
+static enum exit_code take_word(struct command *command, const char *word) {
+	/* Not repeated: the second word may well be a token. */
+	if (command->verb)
+		return print_usage(&command->print,
+			"`cpub-agent %s` takes options only; see `cpub-agent %s --help`",
+			command->verb->name, command->verb->name);
+	for (size_t i = 0; options_verbs[i]; i++) {
+		if (strcmp(options_verbs[i]->name, word) == 0) {
+			command->verb = options_verbs[i];
+			return EXIT_DONE;
+		}
+	}
+	return fail_with_hint(command, "unknown verb", word, (int) strnlen(word, 32));
+}
+
+static enum exit_code take_color(struct command *command) {
+	const char *color = command->color ? command->color : "auto";
+
+	if (strcmp(color, "auto") == 0)
+		print_init(&command->print, PRINT_COLOR_AUTO);
+	else if (strcmp(color, "always") == 0)
+		print_init(&command->print, PRINT_COLOR_ALWAYS);
+	else if (strcmp(color, "never") == 0)
+		print_init(&command->print, PRINT_COLOR_NEVER);
+	else
+		return print_usage(&command->print, "--color takes auto, always or never");
+	return EXIT_DONE;
+}
+
+static enum exit_code take_timeout(struct command *command) {
+	char *end;
+	long seconds;
+
+	if (!command->timeout)
+		return EXIT_DONE;
+	errno = 0;
+	seconds = strtol(command->timeout, &end, 10);
+	if (errno != 0 || end == command->timeout || *end || seconds < 1 ||
+		seconds > TIMEOUT_MAX_SEC)
+		return print_usage(
+			&command->print, "--timeout takes a number of seconds from 1 to 86400");
+	command->timeout_usec = (uint64_t) seconds * 1000000;
+	return EXIT_DONE;
+}
+
+/* Before the rest, so that a mistake in front of it is told as JSON too. */
+static void find_json(int argc, char **argv, struct command *command) {
+	for (int i = 1; i < argc; i++)
+		command->print.is_json = command->print.is_json || strcmp(argv[i], "--json") == 0;
+}
+
+enum exit_code options_parse(int argc, char **argv, struct command *command) {
+	find_json(argc, argv, command);
+	for (int i = 1; i < argc; i++) {
+		enum exit_code code;
+
+		if (strncmp(argv[i], "--", 2) == 0)
+			code = take_long(command, argc, argv, &i);
+		else if (argv[i][0] == '-')
+			code = take_letters(command, argv[i]);
+		else
+			code = take_word(command, argv[i]);
+		if (code != EXIT_DONE)
+			return code;
+	}
+	enum exit_code code = take_color(command);
+	return code != EXIT_DONE ? code : take_timeout(command);
+}

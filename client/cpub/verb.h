@@ -1,0 +1,132 @@
+#pragma once
+
+/*
+ * The verbs of the command line, one file each, and what they share: the words
+ * of the command line, and one request to the agent.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/print.h"
+#include "protocol/cleanup.h"
+#include "protocol/refusal.h"
+
+struct json;
+struct reply;
+struct request;
+struct verb;
+
+/* What the command line said. Texts are borrowed from argv. */
+struct command {
+	const struct verb *verb; /* NULL: none was given */
+	struct print print;
+	bool is_help;
+	bool is_version;
+	bool no_input;
+	const char *color;
+	const char *timeout;
+	uint64_t timeout_usec; /* 0: the default of the verb */
+	const char *socket;
+
+	/* login, logout */
+	const char *registry;
+	const char *index;
+	const char *account;
+	const char *api;
+	bool allow_http;
+	bool all;
+
+	/* init */
+	const char *store;
+	bool no_passphrase;
+
+	/* A secret comes on standard input. */
+	bool with_secret;
+};
+
+/* One option: a flag, or with a text behind it. `offset` is its place in struct command. */
+struct verb_option {
+	const char *name;
+	char letter; /* 0 for none */
+	bool has_text;
+	size_t offset;
+};
+
+struct verb {
+	const char *name;
+	const char *summary;
+	const char *help;
+	/* The options of this verb alone, ended by one without a name. */
+	const struct verb_option *options;
+	enum exit_code (*run)(struct command *command);
+};
+
+extern const struct verb verb_init;
+extern const struct verb verb_login;
+extern const struct verb verb_logout;
+extern const struct verb verb_list;
+extern const struct verb verb_status;
+extern const struct verb verb_lock;
+extern const struct verb verb_unlock;
+
+/* How the agent answered. */
+struct verb_answer {
+	struct reply *reply;
+	char *line;
+	size_t size;
+	/* A terminal was lent. */
+	bool had_terminal;
+};
+
+void verb_answer_done(struct verb_answer *answer);
+
+enum verb_lending {
+	VERB_LENDS_NOTHING,
+	VERB_LENDS_TERMINAL,
+};
+
+/*
+ * Sends one request, starting the agent if need be, and waits for the answer.
+ * Where `secret_fd` is not -1 it goes along. Returns EXIT_DONE and *ret (done
+ * with verb_answer_done), which may be a refusal; or the exit code after it has
+ * said what failed.
+ */
+enum exit_code verb_ask(struct command *command, const struct request *request,
+	enum verb_lending lending, int secret_fd, struct verb_answer *ret);
+
+/*
+ * Shows the answer: a refusal as an error; else the object as JSON, or what
+ * `show` makes of it (not called when quiet, unless `is_report`). Returns the exit code.
+ */
+enum exit_code verb_show(const struct command *command, const struct verb_answer *answer,
+	void (*show)(const struct command *command, const struct json *ok), bool is_report);
+
+/* Moves standard input into *ret if the command asks for it, else leaves *ret. */
+enum exit_code verb_take_secret(const struct command *command, int *ret);
+
+/* Copies a text of the command line into a request: false, and said, without memory. */
+bool verb_set(const struct command *command, char **ret, const char *text);
+
+/* Says that memory ran out, or another failure of our own. */
+enum exit_code verb_fail(const struct command *command, int error);
+
+/*
+ * For a failure of the functions that read cargo's configuration: says the
+ * sentence that goes with -EINVAL, or what else failed.
+ */
+enum exit_code verb_fail_configuration(
+	const struct command *command, int error, const char *sentence);
+
+/* EXIT_DONE if the words that choose a registry and account go together, else it says why not. */
+enum exit_code verb_check_registry(const struct command *command);
+
+/* A text member of an answer, cleaned by whoever prints it; "?" if it is not there. */
+const char *verb_text(const struct json *object, const char *name);
+/* A whole number; `otherwise` if it is not there. */
+int64_t verb_number(const struct json *object, const char *name, int64_t otherwise);
+bool verb_flag(const struct json *object, const char *name);
+
+/* The short name that people know for an index URL: "crates.io", or the URL. */
+const char *verb_index_name(const char *index_url);

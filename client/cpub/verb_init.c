@@ -1,0 +1,82 @@
+#include <errno.h>
+#include <string.h>
+
+#include "protocol/json.h"
+#include "protocol/request.h"
+#include "verb.h"
+
+static void show(const struct command *command, const struct json *ok) {
+	const char *path = json_string(json_member(ok, "path"));
+	int64_t level = verb_number(ok, "level", 0);
+
+	if (path)
+		print_line("Made a store: %s, in '%s'.", verb_text(ok, "store"), path);
+	else
+		print_line("Made a store: %s.", verb_text(ok, "store"));
+	if (level == 1)
+		print_row(&command->print, "level", PRINT_WARN,
+			"1 (no passphrase: any program of yours can use it while the keyring is "
+			"open)");
+	else if (level > 1)
+		print_row(&command->print, "level", PRINT_GOOD,
+			"%d (sealed with a passphrase, which is asked for before a token leaves)",
+			(int) level);
+}
+
+static bool store_is_known(const char *store) {
+	return strcmp(store, "auto") == 0 || strcmp(store, "keyring") == 0 ||
+	       strcmp(store, "vault") == 0;
+}
+
+static enum exit_code run(struct command *command) {
+	_cleanup_(request_freep) struct request *request = request_new(KIND_INIT);
+	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
+	_cleanup_(fd_closep) int secret_fd = -1;
+	enum exit_code code;
+
+	if (!request)
+		return verb_fail(command, -ENOMEM);
+	if (command->with_secret && command->no_passphrase)
+		return print_usage(&command->print,
+			"--with-passphrase and --no-passphrase exclude each other");
+	if (command->store && !store_is_known(command->store))
+		return print_usage(&command->print, "--store takes auto, keyring or vault");
+	if (!verb_set(command, &request->store, command->store))
+		return EXIT_FAILED;
+	request->no_passphrase = command->no_passphrase;
+	request->secret_in_pipe = command->with_secret;
+	code = verb_take_secret(command, &secret_fd);
+	if (code != EXIT_DONE)
+		return code;
+	code = verb_ask(command, request, VERB_LENDS_TERMINAL, secret_fd, &answer);
+	if (code != EXIT_DONE)
+		return code;
+	return verb_show(command, &answer, show, false);
+}
+
+static const struct verb_option options[] = {
+	{"store", 0, true, offsetof(struct command, store)},
+	{"with-passphrase", 0, false, offsetof(struct command, with_secret)},
+	{"no-passphrase", 0, false, offsetof(struct command, no_passphrase)},
+	{NULL, 0, false, 0},
+};
+
+const struct verb verb_init = {
+	.name = "init",
+	.summary = "Make the store for tokens",
+	.help = "Usage: cpub-agent init [--store auto|keyring|vault]\n"
+		"                       [--with-passphrase | --no-passphrase]\n"
+		"\n"
+		"Makes the store for tokens, once, and asks for a new passphrase. The choice of "
+		"the\n"
+		"store is recorded and never changed silently.\n"
+		"\n"
+		"  --store auto        The keyring where there is one, else the vault (the "
+		"default)\n"
+		"  --store keyring     Sealed items in the system's keyring (Secret Service)\n"
+		"  --store vault       A sealed file of cpub-agent's own\n"
+		"  --with-passphrase   The first line of standard input is the passphrase\n"
+		"  --no-passphrase     None: only with a keyring, and less safe (level 1)\n",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,75 @@
+#include <errno.h>
+#include <string.h>
+
+#include "protocol/json.h"
+#include "protocol/request.h"
+#include "verb.h"
+
+/* What is out of the ordinary about an account, one row each. */
+static void show_notes(const struct print *print, const struct json *account) {
+	const char *proxy = json_string(json_member(account, "proxy"));
+
+	if (verb_flag(account, "plain-http"))
+		print_row(print, "warning", PRINT_WARN, "its token goes over plain http");
+	if (verb_flag(account, "private-ca"))
+		print_row(print, "CA", PRINT_PLAIN, "a private one, kept with the account");
+	if (proxy)
+		print_row(print, "proxy", PRINT_PLAIN, "%s", proxy);
+}
+
+static void show_account(const struct print *print, const struct json *account) {
+	const char *index = verb_text(account, "index");
+	const char *dl = json_string(json_member(account, "dl"));
+	int64_t added = verb_number(account, "added", -1);
+	char day[PRINT_SHORT_SIZE];
+
+	print_line("%s", verb_index_name(index));
+	print_row(print, "account", PRINT_PLAIN, "%s", verb_text(account, "account"));
+	if (strcmp(index, verb_index_name(index)) != 0)
+		print_row(print, "index", PRINT_PLAIN, "%s", index);
+	print_row(print, "api", PRINT_PLAIN, "%s", verb_text(account, "api"));
+	if (dl)
+		print_row(print, "downloads", PRINT_PLAIN, "%s", dl);
+	if (added >= 0)
+		print_row(print, "token", PRINT_PLAIN, "%s, added %s", verb_text(account, "type"),
+			print_day(added, day));
+	else
+		print_row(print, "token", PRINT_PLAIN, "%s", verb_text(account, "type"));
+	show_notes(print, account);
+}
+
+static void show(const struct command *command, const struct json *ok) {
+	const struct json *account = json_first(json_member(ok, "accounts"));
+
+	if (!account)
+		print_line("No accounts. `cpub-agent login` adds one.");
+	for (bool is_first = true; account; account = json_next(account), is_first = false) {
+		if (!is_first)
+			print_line("%s", "");
+		show_account(&command->print, account);
+	}
+}
+
+static enum exit_code run(struct command *command) {
+	_cleanup_(request_freep) struct request *request = request_new(KIND_LIST);
+	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
+	enum exit_code code;
+
+	if (!request)
+		return verb_fail(command, -ENOMEM);
+	code = verb_ask(command, request, VERB_LENDS_TERMINAL, -1, &answer);
+	if (code != EXIT_DONE)
+		return code;
+	return verb_show(command, &answer, show, true);
+}
+
+const struct verb verb_list = {
+	.name = "list",
+	.summary = "Show the accounts in the store",
+	.help = "Usage: cpub-agent list\n"
+		"\n"
+		"Shows the accounts in the store and where their tokens may go, never a token. "
+		"Asks\n"
+		"for the passphrase if the store is locked.\n",
+	.run = run,
+};

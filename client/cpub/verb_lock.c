@@ -1,0 +1,34 @@
+#include <errno.h>
+#include <string.h>
+
+#include "protocol/json.h"
+#include "protocol/request.h"
+#include "verb.h"
+
+static void show(const struct command *command, const struct json *ok) {
+	(void) command;
+	print_line(strcmp(verb_text(ok, "was"), "locked") == 0 ? "The store was locked already."
+							       : "Locked the store.");
+}
+
+static enum exit_code run(struct command *command) {
+	_cleanup_(request_freep) struct request *request = request_new(KIND_LOCK);
+	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
+	enum exit_code code;
+
+	if (!request)
+		return verb_fail(command, -ENOMEM);
+	code = verb_ask(command, request, VERB_LENDS_NOTHING, -1, &answer);
+	if (code != EXIT_DONE)
+		return code;
+	return verb_show(command, &answer, show, false);
+}
+
+const struct verb verb_lock = {
+	.name = "lock",
+	.summary = "Lock the store",
+	.help = "Usage: cpub-agent lock\n"
+		"\n"
+		"Makes the agent forget the store's key and every open secret.\n",
+	.run = run,
+};

@@ -1,0 +1,96 @@
+#include <errno.h>
+
+#include "cargo_config.h"
+#include "protocol/json.h"
+#include "protocol/request.h"
+#include "registry.h"
+#include "verb.h"
+
+static void show(const struct command *command, const struct json *ok) {
+	const struct json *accounts = json_member(ok, "accounts");
+	const struct json *account = json_first(accounts);
+
+	(void) command;
+	if (!account) {
+		print_line("There was no such account.");
+		return;
+	}
+	for (; account; account = json_next(account))
+		print_line("Removed account '%s' of %s from the store.",
+			verb_text(account, "account"),
+			verb_index_name(verb_text(account, "index")));
+	print_line(
+		json_n_elements(accounts) == 1
+			? "The token itself stays valid at the registry until it is revoked there."
+			: "The tokens themselves stay valid at their registries until they are "
+			  "revoked there.");
+}
+
+/* Without --registry and --index, --all means every registry. */
+static enum exit_code take_registry(const struct command *command, struct request *request) {
+	_cleanup_(cargo_config_freep) struct cargo_config *config = NULL;
+	_cleanup_(registry_done) struct registry registry = {0};
+	_cleanup_(freep) char *error = NULL;
+	int r = 0;
+
+	if (command->all && !command->registry && !command->index)
+		return EXIT_DONE;
+	if (registry_needs_config(command->registry))
+		r = cargo_config_load(&config, &error);
+	if (r >= 0)
+		r = registry_resolve(command->registry, command->index, config, &registry, &error);
+	if (r < 0)
+		return verb_fail_configuration(command, r, error);
+	request->index_url = TAKE_PTR(registry.index_url);
+	request->registry_name = TAKE_PTR(registry.name);
+	return EXIT_DONE;
+}
+
+static enum exit_code run(struct command *command) {
+	_cleanup_(request_freep) struct request *request = request_new(KIND_LOGOUT);
+	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
+	enum exit_code code;
+
+	if (!request)
+		return verb_fail(command, -ENOMEM);
+	code = verb_check_registry(command);
+	if (code != EXIT_DONE)
+		return code;
+	if (!verb_set(command, &request->account, command->account))
+		return EXIT_FAILED;
+	request->all = command->all;
+	code = take_registry(command, request);
+	if (code != EXIT_DONE)
+		return code;
+	code = verb_ask(command, request, VERB_LENDS_TERMINAL, -1, &answer);
+	if (code != EXIT_DONE)
+		return code;
+	return verb_show(command, &answer, show, false);
+}
+
+static const struct verb_option options[] = {
+	{"registry", 0, true, offsetof(struct command, registry)},
+	{"index", 0, true, offsetof(struct command, index)},
+	{"account", 0, true, offsetof(struct command, account)},
+	{"all", 0, false, offsetof(struct command, all)},
+	{NULL, 0, false, 0},
+};
+
+const struct verb verb_logout = {
+	.name = "logout",
+	.summary = "Remove a token from the store",
+	.help = "Usage: cpub-agent logout [--registry NAME | --index URL] [--account NAME | "
+		"--all]\n"
+		"\n"
+		"Removes a token from the store, and only there: at the registry it stays valid "
+		"until\n"
+		"it is revoked.\n"
+		"\n"
+		"  --registry NAME     A registry of cargo's configuration (the default: "
+		"crates-io)\n"
+		"  --index URL         A registry by its index\n"
+		"  --account NAME      Which of its accounts (the default: default)\n"
+		"  --all               All accounts: of the registry given, or of every registry\n",
+	.options = options,
+	.run = run,
+};
