@@ -1,0 +1,114 @@
+"""Who may do what, and which requests should never have come.
+
+Tokens are known by their SHA-256 only, so that a scan of the test host's files and of this
+process for a token's bytes finds none that this registry put there.
+"""
+
+import hashlib
+import re
+import threading
+from typing import Callable, Iterable
+from urllib.parse import unquote
+
+from answer import Refused
+from request import Request
+
+PLACEHOLDER = "cpub-placeholder-not-a-token"
+OWNERS = re.compile(r"/api/v1/crates/[^/]+/owners")
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("latin-1", "replace")).hexdigest()
+
+
+def is_read(request: Request) -> bool:
+    """Cargo sends its token with every look at the owners, also where reading is free."""
+    return (request.method in ("GET", "HEAD") and not OWNERS.fullmatch(request.path)
+            and request.path != "/api/v1/me")
+
+
+class Gate:
+    """
+    verify(authorization, act) is asked first where it is given, for tokens that are signed anew
+    for each act; act has the keys mutation, name, vers and cksum as far as they apply.
+    """
+
+    def __init__(self, login_url: str, hashes: Iterable[str], scoped_hashes: Iterable[str],
+                 verify: Callable[[str, dict], bool] | None):
+        self._login_url = login_url
+        self._lock = threading.Lock()
+        self._is_scoped = {h: False for h in hashes} | {h: True for h in scoped_hashes}
+        self._verify = verify
+
+    @property
+    def keeps_text(self) -> bool:
+        return self._verify is not None
+
+    def want_credential(self, request: Request) -> None:
+        if request.digest is None:
+            raise Refused(401, "this action requires authentication",
+                          [("WWW-Authenticate", f'Cargo login_url="{self._login_url}"')])
+
+    def admit(self, request: Request, **act: str) -> None:
+        """Returns only for a known token, or for one that was signed for this act."""
+        self.want_credential(request)
+        if self._verify and self._verify(request.authorization, act):
+            return
+        if not self.knows(request.digest):
+            raise Refused(403, "authentication failed")
+
+    def admit_reader(self, request: Request) -> None:
+        """Cargo sees a refused token in a 401 only; a 403 of an index is an HTTP error to it."""
+        try:
+            self.admit(request)
+        except Refused:
+            raise Refused(401, "authentication failed", [
+                ("WWW-Authenticate", f'Cargo login_url="{self._login_url}"')]) from None
+
+    def knows(self, digest: str | None) -> bool:
+        with self._lock:
+            return digest in self._is_scoped
+
+    def is_scoped(self, digest: str) -> bool:
+        with self._lock:
+            return self._is_scoped.get(digest, False)
+
+    def accept(self, digest: str, is_scoped: bool = False) -> None:
+        with self._lock:
+            self._is_scoped[digest] = is_scoped
+
+    def revoke(self, digest: str) -> None:
+        with self._lock:
+            self._is_scoped.pop(digest, None)
+
+    def take_authorization(self, request: Request) -> None:
+        """Moves the credential out of the headers, where it would live longer than it has to."""
+        values = request.headers.get_all("Authorization", [])
+        del request.headers["Authorization"]
+        request.n_credentials = len(values)
+        if values:
+            request.digest = sha256(values[0])
+            request.authorization = values[0] if self.keeps_text else None
+
+    def holds_token(self, text: str) -> bool:
+        """Whether a known token is the text, or a word of it, or all behind its first word."""
+        text = unquote(text)
+        words = [text, text.partition(" ")[2], *re.split(r"[/?&=]", text),
+                 *re.split(r"[\s/?&=;,\"]+", text)]
+        return any(self.knows(sha256(word)) for word in words)
+
+
+def violations(request: Request, gate: Gate, is_open: bool) -> list[str]:
+    """What a well-behaved client never does, as far as the request has been read."""
+    found = []
+    if request.n_credentials and is_open and is_read(request):
+        found.append("a credential with a read of an open registry")
+    if request.n_credentials > 1:
+        found.append("more than one Authorization header")
+    texts = [unquote(request.target), *request.headers.values()]
+    if (request.digest == sha256(PLACEHOLDER) or any(PLACEHOLDER in t for t in texts)
+            or PLACEHOLDER.encode() in request.body):
+        found.append("the placeholder was sent")
+    if any(gate.holds_token(text) for text in texts):
+        found.append("a token outside the Authorization header")
+    return found
