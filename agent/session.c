@@ -26,15 +26,13 @@
 #include "session.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <termios.h>
 
 #include "agent/agent.h"
 #include "agent/dispatch.h"
+#include "agent/lent.h"
 #include "agent/log.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
@@ -42,11 +40,6 @@
 
 /* From the first byte of a line to its newline, and for taking an answer. */
 #define PEER_DEADLINE_USEC (30 * USEC_PER_SEC)
-/* All sessions together, of lines that are not whole yet. */
-#define WAITING_MAX ((size_t) 4 * 1024 * 1024)
-#define WAITING_FIRST 1024
-/* More than are ever right, so that too many are seen as such. */
-#define FDS_MAX 8
 
 static int session_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 static int session_on_turn(sd_event_source *source, void *userdata);
@@ -140,99 +133,12 @@ static void session_end_request(struct session *session) {
 	session->pipe = fd_close(session->pipe);
 }
 
-/* Takes the descriptor over: keeps it if it has a place, closes it if not. */
-static int session_keep_fd(struct session *session, int taken) {
-	_cleanup_(fd_closep) int fd = taken;
-	struct stat status;
-	int flags;
-
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0)
-		return -errno;
-	if (S_ISCHR(status.st_mode) && isatty(fd)) {
-		if (session->terminal >= 0 || (flags & O_ACCMODE) != O_RDWR)
-			return -EBADF;
-		session->terminal = TAKE_FD(fd);
-		return 0;
-	}
-	if (S_ISFIFO(status.st_mode)) {
-		if (session->pipe >= 0 || (flags & O_ACCMODE) == O_WRONLY)
-			return -EBADF;
-		session->pipe = TAKE_FD(fd);
-		return 0;
-	}
-	/* No kind of request takes a file yet. */
-	return -EBADF;
-}
-
-/* Takes all descriptors out of the message, so that none is left open. */
-static int session_take_fds(struct session *session, struct msghdr *message, size_t *ret_n) {
-	int result = (message->msg_flags & MSG_CTRUNC) != 0 ? -EBADF : 0;
-	size_t n = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-		size_t size = c->cmsg_len - CMSG_LEN(0);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < size / sizeof(int); i++, n++) {
-			int fd, r;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			r = session_keep_fd(session, fd);
-			if (r < 0)
-				result = r;
-		}
-	}
-	*ret_n = n;
-	return result;
-}
-
-static void session_forget_waiting(struct session *session) {
-	if (session->waiting)
-		session->agent->n_waiting_bytes -= secret_size(session->waiting);
-	session->waiting = secret_free(session->waiting);
-	session->n_waiting = 0;
-}
-
-/* Makes room for `size` bytes in all. -EBUSY if all sessions together hold too much. */
-static int session_grow_waiting(struct session *session, size_t size) {
-	struct secret *bigger;
-	size_t old = session->waiting ? secret_size(session->waiting) : 0;
-	size_t capacity = old > 0 ? old : WAITING_FIRST;
-	int r;
-
-	while (capacity < size)
-		capacity *= 2;
-	if (capacity == old)
-		return 0;
-	if (session->agent->n_waiting_bytes - old + capacity > WAITING_MAX)
-		return -EBUSY;
-	r = secret_new(capacity, &bigger);
-	if (r < 0)
-		return r;
-	if (old > 0)
-		memcpy(secret_bytes(bigger), secret_peek(session->waiting), session->n_waiting);
-	session->agent->n_waiting_bytes += capacity - old;
-	secret_free(session->waiting);
-	session->waiting = bigger;
-	return 0;
-}
-
 static void session_wait_for_more(struct session *session, const uint8_t *bytes, size_t size) {
 	int r;
 
-	if (size == 0)
-		return;
-	r = session_grow_waiting(session, session->n_waiting + size);
-	if (r < 0) {
+	r = waiting_add(&session->waiting, &session->agent->n_waiting_bytes, bytes, size);
+	if (r < 0)
 		session_break(session, r == -EBUSY ? REFUSAL_BUSY : refusal_from_errno(r));
-		return;
-	}
-	memcpy(secret_bytes(session->waiting) + session->n_waiting, bytes, size);
-	session->n_waiting += size;
 }
 
 /* Runs one line, without its newline. */
@@ -263,15 +169,15 @@ static void session_run(struct session *session, const uint8_t *line, size_t siz
 
 /* Runs the next line if one is waiting. */
 static void session_run_waiting(struct session *session) {
-	uint8_t *bytes, *end;
+	const uint8_t *bytes, *end;
 	size_t line;
 
-	if (session->n_waiting == 0)
+	if (session->waiting.size == 0)
 		return;
-	bytes = secret_bytes(session->waiting);
-	end = memchr(bytes, '\n', session->n_waiting);
+	bytes = secret_peek(session->waiting.bytes);
+	end = memchr(bytes, '\n', session->waiting.size);
 	if (!end) {
-		if (session->n_waiting >= REQUEST_MAX)
+		if (session->waiting.size >= REQUEST_MAX)
 			session_break(session, REFUSAL_LINE_TOO_LONG);
 		else
 			session_set_deadline(session);
@@ -279,11 +185,7 @@ static void session_run_waiting(struct session *session) {
 	}
 	line = (size_t) (end - bytes);
 	session_run(session, bytes, line);
-	session->n_waiting -= line + 1;
-	memmove(bytes, end + 1, session->n_waiting);
-	explicit_bzero(bytes + session->n_waiting, line + 1);
-	if (session->n_waiting == 0)
-		session_forget_waiting(session);
+	waiting_drop(&session->waiting, &session->agent->n_waiting_bytes, line + 1);
 }
 
 /* Goes on as far as it can without waiting for anybody. */
@@ -322,17 +224,14 @@ static void session_go_on(struct session *session) {
 
 /* One recvmsg into the agent's buffer, and what follows from it. */
 static void session_receive(struct session *session) {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-	} control;
+	union lent_control control;
 	uint8_t *buffer = secret_bytes(session->agent->intake);
-	struct iovec iov = {buffer, REQUEST_MAX - session->n_waiting};
+	struct iovec iov = {buffer, REQUEST_MAX - session->waiting.size};
 	struct msghdr message = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control)};
-	bool was_idle = session->n_waiting == 0;
+	bool was_idle = session->waiting.size == 0;
 	size_t size, n_fds;
 	uint8_t *end;
 	ssize_t n;
@@ -347,7 +246,7 @@ static void session_receive(struct session *session) {
 	}
 	size = (size_t) n;
 	end = memchr(buffer, '\n', size);
-	r = session_take_fds(session, &message, &n_fds);
+	r = lent_take(&message, &session->terminal, &session->pipe, &n_fds);
 	if (r < 0 || (n_fds > 0 && (!was_idle || (end && end + 1 < buffer + size))))
 		session_break(session, REFUSAL_BAD_DESCRIPTOR);
 	else if (was_idle && end)
@@ -468,7 +367,7 @@ struct session *session_free(struct session *session) {
 		session->next->link = session->link;
 	session->agent->n_sessions--;
 	session_end_request(session);
-	session_forget_waiting(session);
+	waiting_clear(&session->waiting, &session->agent->n_waiting_bytes);
 	json_writer_done(&session->answer);
 	sd_event_source_disable_unref(session->io);
 	sd_event_source_disable_unref(session->turn);

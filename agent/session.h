@@ -11,13 +11,13 @@
 #include <systemd/sd-event.h>
 
 #include "agent/peer.h"
+#include "agent/waiting.h"
 #include "protocol/cleanup.h"
 #include "protocol/json.h"
 #include "protocol/refusal.h"
 
 struct agent;
 struct request;
-struct secret;
 
 enum session_state {
 	SESSION_READING,
@@ -41,8 +41,7 @@ struct session {
 	int fd;
 	sd_event_source *io, *turn, *deadline;
 	/* Received and not taken yet: less than one request. */
-	struct secret *waiting;
-	size_t n_waiting;
+	struct waiting waiting;
 	struct json_writer answer;
 	size_t n_sent;
 	bool is_in_turn, is_last_answer;

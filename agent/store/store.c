@@ -12,11 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/account.h"
-#include "agent/fields.h"
 #include "agent/log.h"
 #include "choice.h"
 #include "image.h"
+#include "ledger.h"
 #include "manifest.h"
 #include "medium.h"
 
@@ -331,123 +330,31 @@ void store_lock(struct store *store) {
 	store->state = STORE_LOCKED;
 }
 
-/* Tags stand at the front of a record, in the clear. */
-static bool has_tags(const struct image_record *record, const uint8_t *tags, size_t size) {
-	return record->size > SEAL_TAGS_SIZE && memcmp(record->bytes, tags, size) == 0 &&
-		memcmp(record->id, manifest_id, IMAGE_ID_SIZE) != 0;
-}
-
 bool store_has_url(const struct store *store, const char *url) {
-	uint8_t tags[SEAL_TAGS_SIZE];
-
-	if (!store->image)
-		return false;
-	seal_tags(store->seal, url, NULL, tags);
-	for (size_t i = 0; i < store->image->n_records; i++) {
-		if (has_tags(&store->image->records[i], tags, SEAL_TAG_SIZE))
-			return true;
-	}
-	return false;
+	return store->image && ledger_has_url(store->image, store->seal, url);
 }
 
 size_t store_n_accounts(const struct store *store) {
-	/* All records but the manifest. */
-	return store->image && store->image->n_records > 0 ? store->image->n_records - 1 : 0;
-}
-
-static const struct image_record *find_record(
-	const struct store *store, const char *url, const char *name) {
-	uint8_t tags[SEAL_TAGS_SIZE];
-
-	seal_tags(store->seal, url, name, tags);
-	for (size_t i = 0; i < store->image->n_records; i++) {
-		if (has_tags(&store->image->records[i], tags, SEAL_TAGS_SIZE))
-			return &store->image->records[i];
-	}
-	return NULL;
-}
-
-static int open_record(const struct store *store, const struct image_record *record,
-	bool with_token, struct account **ret) {
-	_cleanup_(fields_freep) struct fields *fields = NULL;
-	int r;
-
-	r = seal_decrypt(store->seal, record->id, record->bytes, record->size, &fields);
-	if (r < 0)
-		return r;
-	return account_read(fields, with_token, ret);
+	return store->image ? ledger_n_accounts(store->image) : 0;
 }
 
 int store_find(const struct store *store, const char *url, const char *name, bool with_token,
 	struct account **ret) {
-	_cleanup_(account_freep) struct account *account = NULL;
-	const struct image_record *record;
-	int r;
-
 	if (store->state != STORE_OPEN)
 		return -ENOKEY;
-	record = find_record(store, url, name);
-	if (!record)
-		return -ENOENT;
-	r = open_record(store, record, with_token, &account);
-	if (r < 0)
-		return r;
-	/* The tags are hashes; what is under the seal decides. */
-	if (strcmp(account->url, url) != 0 || strcmp(account->name, name) != 0)
-		return -EBADMSG;
-	*ret = TAKE_PTR(account);
-	return 0;
+	return ledger_find(store->image, store->seal, url, name, with_token, ret);
 }
 
 int store_find_any(const struct store *store, const char *url, struct account **ret) {
-	uint8_t tags[SEAL_TAGS_SIZE];
-
 	if (store->state != STORE_OPEN)
 		return -ENOKEY;
-	seal_tags(store->seal, url, NULL, tags);
-	for (size_t i = 0; i < store->image->n_records; i++) {
-		if (has_tags(&store->image->records[i], tags, SEAL_TAG_SIZE))
-			return open_record(store, &store->image->records[i], false, ret);
-	}
-	return -ENOENT;
+	return ledger_find_any(store->image, store->seal, url, ret);
 }
 
 int store_at(const struct store *store, size_t index, struct account **ret) {
 	if (store->state != STORE_OPEN)
 		return -ENOKEY;
-	for (size_t i = 0; i < store->image->n_records; i++) {
-		const struct image_record *record = &store->image->records[i];
-
-		if (memcmp(record->id, manifest_id, IMAGE_ID_SIZE) == 0)
-			continue;
-		if (index-- == 0)
-			return open_record(store, record, false, ret);
-	}
-	return -ENOENT;
-}
-
-static int stage_account(
-	const struct store *store, struct image *image, const struct account *account) {
-	_cleanup_(fields_freep) struct fields *fields = NULL;
-	_cleanup_(freep) uint8_t *bytes = NULL;
-	const struct image_record *old;
-	uint8_t id[IMAGE_ID_SIZE], tags[SEAL_TAGS_SIZE];
-	size_t size;
-	int r;
-
-	old = find_record(store, account->url, account->name);
-	if (old)
-		memcpy(id, old->id, IMAGE_ID_SIZE);
-	else
-		randombytes_buf(id, IMAGE_ID_SIZE);
-	seal_tags(store->seal, account->url, account->name, tags);
-	r = account_write(account, &fields);
-	if (r < 0)
-		return r;
-	r = seal_encrypt(store->seal, id, tags, fields, &bytes, &size);
-	if (r < 0)
-		return r;
-	return image_put(image, id, bytes, size);
+	return ledger_at(store->image, store->seal, index, ret);
 }
 
 int store_put(struct store *store, const struct account *account, store_done_t done,
@@ -460,39 +367,40 @@ int store_put(struct store *store, const struct account *account, store_done_t d
 	r = image_copy(store->image, &staged);
 	if (r < 0)
 		return r;
-	r = stage_account(store, staged, account);
+	r = ledger_put(staged, store->seal, account);
 	if (r < 0)
 		return r;
 	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
 }
 
-int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
-	void *userdata) {
-	_cleanup_(image_freep) struct image *staged = NULL;
-	const struct image_record *record;
+/* An image with nothing but the header. */
+static int stage_empty(const struct store *store, struct image **ret) {
+	_cleanup_(image_freep) struct image *image = NULL;
 	const uint8_t *header;
 	size_t size;
 	int r;
 
-	if (store->state != STORE_OPEN)
-		return -ENOKEY;
-	if (!url) {
-		r = image_new(&staged);
-		if (r < 0)
-			return r;
-		header = seal_header(store->seal, &size);
-		r = image_set_header(staged, header, size);
-		if (r < 0)
-			return r;
-		return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
-	}
-	record = find_record(store, url, name);
-	if (!record)
-		return -ENOENT;
-	r = image_copy(store->image, &staged);
+	r = image_new(&image);
 	if (r < 0)
 		return r;
-	r = image_erase(staged, record->id);
+	header = seal_header(store->seal, &size);
+	r = image_set_header(image, header, size);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(image);
+	return 0;
+}
+
+int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
+	void *userdata) {
+	_cleanup_(image_freep) struct image *staged = NULL;
+	int r;
+
+	if (store->state != STORE_OPEN)
+		return -ENOKEY;
+	r = url ? image_copy(store->image, &staged) : stage_empty(store, &staged);
+	if (r == 0 && url)
+		r = ledger_erase(staged, store->seal, url, name);
 	if (r < 0)
 		return r;
 	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);

@@ -1,0 +1,56 @@
+#include "lent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "protocol/cleanup.h"
+
+/* Takes the descriptor over: keeps it if it has a place, closes it if not. */
+static int keep(int taken, int *terminal, int *pipe) {
+	_cleanup_(fd_closep) int fd = taken;
+	struct stat status;
+	int flags;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	if (S_ISCHR(status.st_mode) && isatty(fd)) {
+		if (*terminal >= 0 || (flags & O_ACCMODE) != O_RDWR)
+			return -EBADF;
+		*terminal = TAKE_FD(fd);
+		return 0;
+	}
+	if (S_ISFIFO(status.st_mode)) {
+		if (*pipe >= 0 || (flags & O_ACCMODE) != O_RDONLY)
+			return -EBADF;
+		*pipe = TAKE_FD(fd);
+		return 0;
+	}
+	/* No kind of request takes a file yet. */
+	return -EBADF;
+}
+
+int lent_take(struct msghdr *message, int *terminal, int *pipe, size_t *ret_n) {
+	int result = (message->msg_flags & MSG_CTRUNC) != 0 ? -EBADF : 0;
+	size_t n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		size_t size = c->cmsg_len - CMSG_LEN(0);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < size / sizeof(int); i++, n++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (keep(fd, terminal, pipe) < 0)
+				result = -EBADF;
+		}
+	}
+	*ret_n = n;
+	return result;
+}

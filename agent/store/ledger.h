@@ -1,0 +1,32 @@
+#pragma once
+
+/*
+ * The accounts in an image: one sealed record each, found by the tags that
+ * stand in front of the ciphertext, opened one at a time.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct account;
+struct image;
+struct seal;
+
+/* Need no open seal. */
+bool ledger_has_url(const struct image *image, const struct seal *seal, const char *url);
+size_t ledger_n_accounts(const struct image *image);
+
+/* Need an open one. 0 and *ret (caller frees), -ENOENT, -ENOKEY, -EBADMSG, -ENOMEM. */
+int ledger_find(const struct image *image, const struct seal *seal, const char *url,
+	const char *name, bool with_token, struct account **ret);
+/* Any account of that URL, without its token. */
+int ledger_find_any(const struct image *image, const struct seal *seal, const char *url,
+	struct account **ret);
+/* The account at `index`, below ledger_n_accounts, without its token. */
+int ledger_at(const struct image *image, const struct seal *seal, size_t index,
+	struct account **ret);
+
+/* Change the image; the manifest is the caller's to renew. */
+int ledger_put(struct image *image, const struct seal *seal, const struct account *account);
+int ledger_erase(
+	struct image *image, const struct seal *seal, const char *url, const char *name);
