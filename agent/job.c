@@ -361,7 +361,7 @@ static int job_start(struct job *job, uint64_t deadline_usec) {
 	if (r < 0) {
 		log_warning("worker '%s' could not be started: %s", workers[job->worker].program,
 			strerror(-r));
-		return r;
+		return -ECHILD;
 	}
 	r = sd_event_add_io(job->agent->event, &job->io, job->socket, EPOLLIN, job_on_io, job);
 	if (r < 0)

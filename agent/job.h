@@ -33,7 +33,8 @@ typedef void (*job_done_t)(
 /*
  * Starts the worker. Takes `task` over in any case; `fds` are duplicated.
  * `deadline_usec` is a span from now. Returns 0 and the job in *ret (caller
- * frees), or a negative errno, and then there is no callback.
+ * frees), or a negative errno (-ECHILD if the program does not start), and then
+ * there is no callback.
  */
 int job_new(struct agent *agent, enum worker worker, struct fields *task, const int *fds,
 	size_t n_fds, uint64_t deadline_usec, job_done_t done, void *userdata, struct job **ret);

@@ -165,5 +165,14 @@ const char *refusal_sentence(enum refusal refusal) {
 }
 
 enum refusal refusal_from_errno(int error) {
-	return error == -ENOMEM ? REFUSAL_NO_MEMORY : REFUSAL_INTERNAL;
+	switch (error) {
+	case -ENOMEM:
+		return REFUSAL_NO_MEMORY;
+	case -EBUSY:
+		return REFUSAL_BUSY;
+	case -ECHILD:
+		return REFUSAL_WORKER_FAILED;
+	default:
+		return REFUSAL_INTERNAL;
+	}
 }

@@ -100,5 +100,8 @@ enum refusal refusal_from_name(const char *name);
 enum exit_code refusal_exit_code(enum refusal refusal);
 /* One sentence without a line end. */
 const char *refusal_sentence(enum refusal refusal);
-/* REFUSAL_NO_MEMORY for -ENOMEM, else REFUSAL_INTERNAL: for failures nobody foresaw. */
+/*
+ * For failures nobody foresaw: REFUSAL_NO_MEMORY for -ENOMEM, _BUSY for
+ * -EBUSY, _WORKER_FAILED for -ECHILD (a worker did not start), else _INTERNAL.
+ */
 enum refusal refusal_from_errno(int error);

@@ -6,24 +6,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 
 #include "agent/home.h"
+#include "cipher.h"
 #include "medium.h"
 
 #define VAULT "vault"
 #define VAULT_NEW "vault.new"
 #define VAULT_LOCK "vault.lock"
-#define DIGEST_SIZE 32
 
 struct file {
 	struct medium medium;
 	char *path;
 	/* Of the file's bytes when we last read or wrote it. */
-	uint8_t digest[DIGEST_SIZE];
+	uint8_t digest[CIPHER_HASH_SIZE];
 	bool is_known;
 };
 
@@ -64,7 +63,7 @@ static int load(struct file *file, struct image **ret) {
 	r = image_decode(bytes, size, ret);
 	if (r < 0)
 		return r;
-	(void) crypto_generichash(file->digest, DIGEST_SIZE, bytes, size, NULL, 0);
+	cipher_hash(file->digest, bytes, size);
 	file->is_known = true;
 	return 0;
 }
@@ -80,7 +79,7 @@ static void file_load(struct medium *medium) {
 /* Is the file still the one we know (or still absent, if we know none)? */
 static int check_unchanged(const struct file *file, int directory) {
 	_cleanup_(freep) uint8_t *bytes = NULL;
-	uint8_t digest[DIGEST_SIZE];
+	uint8_t digest[CIPHER_HASH_SIZE];
 	size_t size;
 	int r;
 
@@ -89,8 +88,8 @@ static int check_unchanged(const struct file *file, int directory) {
 		return r == -ENOENT ? 0 : r < 0 ? r : -EEXIST;
 	if (r < 0)
 		return r == -ENOENT || r == -EFBIG ? -ESTALE : r;
-	(void) crypto_generichash(digest, DIGEST_SIZE, bytes, size, NULL, 0);
-	return memcmp(digest, file->digest, DIGEST_SIZE) == 0 ? 0 : -ESTALE;
+	cipher_hash(digest, bytes, size);
+	return memcmp(digest, file->digest, CIPHER_HASH_SIZE) == 0 ? 0 : -ESTALE;
 }
 
 static int save(struct file *file, const struct image *image) {
@@ -114,7 +113,7 @@ static int save(struct file *file, const struct image *image) {
 	r = home_replace(directory, VAULT, bytes, size);
 	if (r < 0)
 		return r;
-	(void) crypto_generichash(file->digest, DIGEST_SIZE, bytes, size, NULL, 0);
+	cipher_hash(file->digest, bytes, size);
 	file->is_known = true;
 	return 0;
 }

@@ -2,14 +2,15 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cipher.h"
 
 #define MAGIC "cpub-agent vault\n"
 #define MAGIC_SIZE (sizeof(MAGIC) - 1)
 #define FORMAT 1
-#define CHECKSUM_SIZE 32
+#define CHECKSUM_SIZE CIPHER_HASH_SIZE
 
 int image_new(struct image **ret) {
 	struct image *image = calloc(1, sizeof(*image));
@@ -189,7 +190,7 @@ int image_encode(const struct image *image, uint8_t **ret, size_t *ret_size) {
 		p = put_u32(p, image->records[i].size);
 		p = put_bytes(p, image->records[i].bytes, image->records[i].size);
 	}
-	(void) crypto_generichash(p, CHECKSUM_SIZE, bytes, (size_t) (p - bytes), NULL, 0);
+	cipher_hash(p, bytes, (size_t) (p - bytes));
 	*ret = TAKE_PTR(bytes);
 	*ret_size = size;
 	return 0;
@@ -286,7 +287,7 @@ int image_decode(const uint8_t *bytes, size_t size, struct image **ret) {
 	if (size > IMAGE_SIZE_MAX || size < MAGIC_SIZE + CHECKSUM_SIZE)
 		return -EBADMSG;
 	reader.size -= CHECKSUM_SIZE;
-	(void) crypto_generichash(checksum, CHECKSUM_SIZE, bytes, reader.size, NULL, 0);
+	cipher_hash(checksum, bytes, reader.size);
 	if (memcmp(checksum, bytes + reader.size, CHECKSUM_SIZE) != 0)
 		return -EBADMSG;
 	r = take_bytes(&reader, MAGIC_SIZE, &magic);

@@ -1,11 +1,11 @@
 #include "ledger.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "agent/account.h"
 #include "agent/fields.h"
+#include "cipher.h"
 #include "image.h"
 #include "manifest.h"
 #include "seal.h"
@@ -29,7 +29,8 @@ static const struct image_record *find_account(const struct image *image,
 	const struct seal *seal, const char *url, const char *name) {
 	uint8_t tags[SEAL_TAGS_SIZE];
 
-	seal_tags(seal, url, name, tags);
+	if (seal_tags(seal, url, name, tags) < 0)
+		return NULL;
 	return find_tags(image, tags, SEAL_TAGS_SIZE);
 }
 
@@ -37,7 +38,7 @@ static const struct image_record *find_url(
 	const struct image *image, const struct seal *seal, const char *url) {
 	uint8_t tags[SEAL_TAGS_SIZE];
 
-	seal_tags(seal, url, NULL, tags);
+	(void) seal_tags(seal, url, NULL, tags);
 	return find_tags(image, tags, SEAL_TAG_SIZE);
 }
 
@@ -111,9 +112,10 @@ int ledger_put(struct image *image, const struct seal *seal, const struct accoun
 	if (old)
 		memcpy(id, old->id, IMAGE_ID_SIZE);
 	else
-		randombytes_buf(id, IMAGE_ID_SIZE);
-	seal_tags(seal, account->url, account->name, tags);
-	r = account_write(account, &fields);
+		cipher_random(id, IMAGE_ID_SIZE);
+	r = seal_tags(seal, account->url, account->name, tags);
+	if (r == 0)
+		r = account_write(account, &fields);
 	if (r < 0)
 		return r;
 	r = seal_encrypt(seal, id, tags, fields, &bytes, &size);

@@ -1,13 +1,11 @@
 #include "manifest.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/fields.h"
-
-#define HASH_SIZE 32
+#include "cipher.h"
 
 enum tag {
 	TAG_GENERATION = 1,
@@ -22,36 +20,43 @@ static bool is_manifest(const struct image_record *record) {
 }
 
 /* One hash over all ids and record hashes, in the order of the image. */
-static uint64_t hash_records(const struct image *image, uint8_t ret[HASH_SIZE]) {
-	crypto_generichash_state all;
+static int hash_records(
+	const struct image *image, uint8_t ret[CIPHER_HASH_SIZE], uint64_t *ret_n) {
+	_cleanup_(freep) uint8_t *all = NULL;
+	const size_t entry = IMAGE_ID_SIZE + CIPHER_HASH_SIZE;
 	uint64_t n = 0;
+	uint8_t *p;
 
-	(void) crypto_generichash_init(&all, NULL, 0, HASH_SIZE);
+	all = reallocarray(NULL, image->n_records + 1, entry);
+	if (!all)
+		return -ENOMEM;
+	p = all;
 	for (size_t i = 0; i < image->n_records; i++) {
 		const struct image_record *record = &image->records[i];
-		uint8_t hash[HASH_SIZE];
 
 		if (is_manifest(record))
 			continue;
-		(void) crypto_generichash(hash, HASH_SIZE, record->bytes, record->size, NULL, 0);
-		(void) crypto_generichash_update(&all, record->id, IMAGE_ID_SIZE);
-		(void) crypto_generichash_update(&all, hash, HASH_SIZE);
+		memcpy(p, record->id, IMAGE_ID_SIZE);
+		cipher_hash(p + IMAGE_ID_SIZE, record->bytes, record->size);
+		p += entry;
 		n++;
 	}
-	(void) crypto_generichash_final(&all, ret, HASH_SIZE);
-	return n;
+	cipher_hash(ret, all, (size_t) (p - all));
+	*ret_n = n;
+	return 0;
 }
 
 int manifest_write(struct image *image, const struct seal *seal, uint64_t generation) {
 	_cleanup_(fields_freep) struct fields *fields = NULL;
 	_cleanup_(freep) uint8_t *bytes = NULL;
-	uint8_t hash[HASH_SIZE];
+	uint8_t hash[CIPHER_HASH_SIZE];
 	uint64_t n;
 	size_t size;
 	int r;
 
-	n = hash_records(image, hash);
-	r = fields_new(&fields);
+	r = hash_records(image, hash, &n);
+	if (r == 0)
+		r = fields_new(&fields);
 	if (r == 0)
 		r = fields_put_u64(fields, TAG_GENERATION, generation);
 	if (r == 0)
@@ -68,8 +73,8 @@ int manifest_write(struct image *image, const struct seal *seal, uint64_t genera
 int manifest_check(const struct image *image, const struct seal *seal, uint64_t *ret_generation) {
 	_cleanup_(fields_freep) struct fields *fields = NULL;
 	const struct image_record *record;
-	uint64_t generation, n;
-	uint8_t hash[HASH_SIZE];
+	uint64_t generation, n, told_n;
+	uint8_t hash[CIPHER_HASH_SIZE];
 	const uint8_t *told;
 	size_t size;
 	int r;
@@ -81,10 +86,13 @@ int manifest_check(const struct image *image, const struct seal *seal, uint64_t 
 	if (r < 0)
 		return r;
 	if (fields_get_u64(fields, TAG_GENERATION, &generation) < 0 ||
-		fields_get_u64(fields, TAG_N_RECORDS, &n) < 0 ||
-		fields_get(fields, TAG_RECORDS_HASH, &told, &size) < 0 || size != HASH_SIZE)
+		fields_get_u64(fields, TAG_N_RECORDS, &told_n) < 0 ||
+		fields_get(fields, TAG_RECORDS_HASH, &told, &size) < 0 || size != CIPHER_HASH_SIZE)
 		return -EBADMSG;
-	if (hash_records(image, hash) != n || memcmp(hash, told, HASH_SIZE) != 0)
+	r = hash_records(image, hash, &n);
+	if (r < 0)
+		return r;
+	if (n != told_n || memcmp(hash, told, CIPHER_HASH_SIZE) != 0)
 		return -EBADMSG;
 	*ret_generation = generation;
 	return 0;

@@ -3,23 +3,17 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/fields.h"
+#include "cipher.h"
 #include "image.h"
 #include "protocol/secret.h"
 
 #define FORMAT 1
 #define NAME_SIZE 16
-#define HASH_SIZE 32
-#define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-#define AUTH_SIZE crypto_aead_xchacha20poly1305_ietf_ABYTES
-#define WRAPPED_SIZE (SEAL_KEY_SIZE + AUTH_SIZE)
-
-static_assert(SEAL_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
-static_assert(SEAL_SALT_SIZE == crypto_pwhash_argon2id_SALTBYTES, "salt size");
+#define WRAPPED_SIZE (SEAL_KEY_SIZE + CIPHER_AUTH_SIZE)
 
 /* Tags in the header; never given another meaning. */
 enum tag {
@@ -37,20 +31,20 @@ enum tag {
 struct seal {
 	uint8_t *header;
 	size_t header_size;
-	uint8_t header_hash[HASH_SIZE];
+	uint8_t header_hash[CIPHER_HASH_SIZE];
 	uint8_t name[NAME_SIZE];
-	uint8_t tag_salt[crypto_generichash_KEYBYTES];
+	uint8_t tag_salt[CIPHER_KEY_SIZE];
 	bool has_slot;
 	struct kdf kdf;
-	uint8_t slot_nonce[NONCE_SIZE];
+	uint8_t slot_nonce[CIPHER_NONCE_SIZE];
 	uint8_t slot_wrapped[WRAPPED_SIZE];
 	struct secret *key;
 };
 
 void kdf_init(struct kdf *kdf) {
-	randombytes_buf(kdf->salt, sizeof(kdf->salt));
-	kdf->opslimit = crypto_pwhash_argon2id_OPSLIMIT_MODERATE;
-	kdf->memlimit = crypto_pwhash_argon2id_MEMLIMIT_MODERATE;
+	cipher_random(kdf->salt, sizeof(kdf->salt));
+	kdf->opslimit = CIPHER_KDF_OPSLIMIT;
+	kdf->memlimit = CIPHER_KDF_MEMLIMIT;
 }
 
 /* What is bound to a wrapped key: its store and how the wrapping key was made. */
@@ -75,7 +69,7 @@ static struct slot_binding bind_slot(const struct seal *seal) {
 /* And what is bound to a record. */
 struct record_binding {
 	uint8_t label[16];
-	uint8_t header_hash[HASH_SIZE];
+	uint8_t header_hash[CIPHER_HASH_SIZE];
 	uint8_t id[IMAGE_ID_SIZE];
 	uint8_t tags[SEAL_TAGS_SIZE];
 };
@@ -84,7 +78,7 @@ static struct record_binding bind_record(
 	const struct seal *seal, const uint8_t *id, const uint8_t *tags) {
 	struct record_binding binding = {.label = "cpub record 1"};
 
-	memcpy(binding.header_hash, seal->header_hash, HASH_SIZE);
+	memcpy(binding.header_hash, seal->header_hash, CIPHER_HASH_SIZE);
 	memcpy(binding.id, id, IMAGE_ID_SIZE);
 	memcpy(binding.tags, tags, SEAL_TAGS_SIZE);
 	return binding;
@@ -93,10 +87,9 @@ static struct record_binding bind_record(
 static void wrap_key(struct seal *seal, const struct secret *slot_key) {
 	struct slot_binding binding = bind_slot(seal);
 
-	randombytes_buf(seal->slot_nonce, NONCE_SIZE);
-	(void) crypto_aead_xchacha20poly1305_ietf_encrypt(seal->slot_wrapped, NULL,
-		secret_peek(seal->key), SEAL_KEY_SIZE, (const uint8_t *) &binding, sizeof(binding),
-		NULL, seal->slot_nonce, secret_peek(slot_key));
+	cipher_random(seal->slot_nonce, CIPHER_NONCE_SIZE);
+	cipher_encrypt(seal->slot_wrapped, secret_peek(seal->key), SEAL_KEY_SIZE, &binding,
+		sizeof(binding), seal->slot_nonce, slot_key);
 }
 
 static int unwrap_key(
@@ -110,9 +103,8 @@ static int unwrap_key(
 	r = secret_new(SEAL_KEY_SIZE, &key);
 	if (r < 0)
 		return r;
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt(secret_bytes(key), NULL, NULL,
-		    seal->slot_wrapped, WRAPPED_SIZE, (const uint8_t *) &binding,
-		    sizeof(binding), seal->slot_nonce, secret_peek(slot_key)) != 0)
+	if (cipher_decrypt(secret_bytes(key), seal->slot_wrapped, WRAPPED_SIZE, &binding,
+		    sizeof(binding), seal->slot_nonce, slot_key) < 0)
 		return -EKEYREJECTED;
 	*ret = TAKE_PTR(key);
 	return 0;
@@ -124,7 +116,7 @@ static int keep_header(struct seal *seal, const void *header, size_t size) {
 		return -ENOMEM;
 	memcpy(seal->header, header, size);
 	seal->header_size = size;
-	(void) crypto_generichash(seal->header_hash, HASH_SIZE, header, size, NULL, 0);
+	cipher_hash(seal->header_hash, header, size);
 	return 0;
 }
 
@@ -147,7 +139,7 @@ static int write_header(struct seal *seal) {
 		if (r == 0)
 			r = fields_put_u64(fields, TAG_PASSPHRASE_MEMLIMIT, seal->kdf.memlimit);
 		if (r == 0)
-			r = fields_put(fields, TAG_PASSPHRASE_NONCE, seal->slot_nonce, NONCE_SIZE);
+			r = fields_put(fields, TAG_PASSPHRASE_NONCE, seal->slot_nonce, CIPHER_NONCE_SIZE);
 		if (r == 0)
 			r = fields_put(
 				fields, TAG_PASSPHRASE_WRAPPED, seal->slot_wrapped, WRAPPED_SIZE);
@@ -168,9 +160,9 @@ int seal_new(const struct kdf *kdf, const struct secret *slot_key, struct seal *
 	r = secret_new(SEAL_KEY_SIZE, &seal->key);
 	if (r < 0)
 		return r;
-	randombytes_buf(secret_bytes(seal->key), SEAL_KEY_SIZE);
-	randombytes_buf(seal->name, NAME_SIZE);
-	randombytes_buf(seal->tag_salt, sizeof(seal->tag_salt));
+	cipher_random(secret_bytes(seal->key), SEAL_KEY_SIZE);
+	cipher_random(seal->name, NAME_SIZE);
+	cipher_random(seal->tag_salt, sizeof(seal->tag_salt));
 	if (kdf) {
 		if (secret_size(slot_key) != SEAL_KEY_SIZE)
 			return -EINVAL;
@@ -211,13 +203,13 @@ static int read_slot(const struct fields *fields, struct seal *seal) {
 	if (r == 0)
 		r = fields_get_u64(fields, TAG_PASSPHRASE_MEMLIMIT, &seal->kdf.memlimit);
 	if (r == 0)
-		r = read_exactly(fields, TAG_PASSPHRASE_NONCE, seal->slot_nonce, NONCE_SIZE);
+		r = read_exactly(fields, TAG_PASSPHRASE_NONCE, seal->slot_nonce, CIPHER_NONCE_SIZE);
 	if (r == 0)
 		r = read_exactly(fields, TAG_PASSPHRASE_WRAPPED, seal->slot_wrapped, WRAPPED_SIZE);
 	if (r < 0)
 		return -EBADMSG;
 	if (seal->kdf.opslimit < 1 || seal->kdf.opslimit > SEAL_OPSLIMIT_MAX ||
-		seal->kdf.memlimit < crypto_pwhash_argon2id_MEMLIMIT_MIN ||
+		seal->kdf.memlimit < CIPHER_KDF_MEMLIMIT_MIN ||
 		seal->kdf.memlimit > SEAL_MEMLIMIT_MAX)
 		return -EBADMSG;
 	seal->has_slot = true;
@@ -298,21 +290,24 @@ bool seal_is_open(const struct seal *seal) {
 	return seal->key;
 }
 
-void seal_tags(const struct seal *seal, const char *url, const char *account,
+int seal_tags(const struct seal *seal, const char *url, const char *account,
 	uint8_t ret[SEAL_TAGS_SIZE]) {
-	crypto_generichash_state state;
+	_cleanup_(freep) char *both = NULL;
+	size_t url_size = strlen(url), size;
 
 	memset(ret, 0, SEAL_TAGS_SIZE);
-	(void) crypto_generichash(ret, SEAL_TAG_SIZE, (const uint8_t *) url, strlen(url),
-		seal->tag_salt, sizeof(seal->tag_salt));
+	cipher_tag(ret, SEAL_TAG_SIZE, seal->tag_salt, url, url_size);
 	if (!account)
-		return;
+		return 0;
 	/* The NUL between both keeps "ab"+"c" and "a"+"bc" apart. */
-	(void) crypto_generichash_init(
-		&state, seal->tag_salt, sizeof(seal->tag_salt), SEAL_TAG_SIZE);
-	(void) crypto_generichash_update(&state, (const uint8_t *) url, strlen(url) + 1);
-	(void) crypto_generichash_update(&state, (const uint8_t *) account, strlen(account));
-	(void) crypto_generichash_final(&state, ret + SEAL_TAG_SIZE, SEAL_TAG_SIZE);
+	size = url_size + 1 + strlen(account);
+	both = malloc(size + 1);
+	if (!both)
+		return -ENOMEM;
+	memcpy(both, url, url_size + 1);
+	memcpy(both + url_size + 1, account, strlen(account) + 1);
+	cipher_tag(ret + SEAL_TAG_SIZE, SEAL_TAG_SIZE, seal->tag_salt, both, size);
+	return 0;
 }
 
 int seal_encrypt(const struct seal *seal, const uint8_t *id, const uint8_t *tags,
@@ -320,7 +315,7 @@ int seal_encrypt(const struct seal *seal, const uint8_t *id, const uint8_t *tags
 	static const uint8_t no_tags[SEAL_TAGS_SIZE];
 	_cleanup_(freep) uint8_t *bytes = NULL;
 	struct record_binding binding;
-	size_t size = SEAL_TAGS_SIZE + NONCE_SIZE + fields_size(fields) + AUTH_SIZE;
+	size_t size = SEAL_TAGS_SIZE + CIPHER_NONCE_SIZE + fields_size(fields) + CIPHER_AUTH_SIZE;
 	uint8_t *nonce;
 
 	if (!seal->key)
@@ -331,10 +326,9 @@ int seal_encrypt(const struct seal *seal, const uint8_t *id, const uint8_t *tags
 	memcpy(bytes, tags ? tags : no_tags, SEAL_TAGS_SIZE);
 	binding = bind_record(seal, id, bytes);
 	nonce = bytes + SEAL_TAGS_SIZE;
-	randombytes_buf(nonce, NONCE_SIZE);
-	(void) crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE_SIZE, NULL,
-		fields_bytes(fields), fields_size(fields), (const uint8_t *) &binding,
-		sizeof(binding), NULL, nonce, secret_peek(seal->key));
+	cipher_random(nonce, CIPHER_NONCE_SIZE);
+	cipher_encrypt(nonce + CIPHER_NONCE_SIZE, fields_bytes(fields), fields_size(fields),
+		&binding, sizeof(binding), nonce, seal->key);
 	*ret = TAKE_PTR(bytes);
 	*ret_size = size;
 	return 0;
@@ -349,16 +343,16 @@ int seal_decrypt(const struct seal *seal, const uint8_t *id, const uint8_t *byte
 
 	if (!seal->key)
 		return -ENOKEY;
-	if (size <= SEAL_TAGS_SIZE + NONCE_SIZE + AUTH_SIZE)
+	if (size <= SEAL_TAGS_SIZE + CIPHER_NONCE_SIZE + CIPHER_AUTH_SIZE)
 		return -EBADMSG;
 	binding = bind_record(seal, id, bytes);
-	size -= SEAL_TAGS_SIZE + NONCE_SIZE;
-	r = secret_new(size - AUTH_SIZE, &plain);
+	size -= SEAL_TAGS_SIZE + CIPHER_NONCE_SIZE;
+	r = secret_new(size - CIPHER_AUTH_SIZE, &plain);
 	if (r < 0)
 		return r;
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt(secret_bytes(plain), NULL, NULL,
-		    nonce + NONCE_SIZE, size, (const uint8_t *) &binding, sizeof(binding), nonce,
-		    secret_peek(seal->key)) != 0)
-		return -EBADMSG;
+	r = cipher_decrypt(secret_bytes(plain), nonce + CIPHER_NONCE_SIZE, size, &binding,
+		sizeof(binding), nonce, seal->key);
+	if (r < 0)
+		return r;
 	return fields_parse(secret_peek(plain), secret_size(plain), ret);
 }

@@ -64,8 +64,11 @@ int seal_check(const struct seal *seal, const struct secret *slot_key);
 void seal_close(struct seal *seal);
 bool seal_is_open(const struct seal *seal);
 
-/* The tags of a URL and account; works closed. `account` NULL leaves the second half zero. */
-void seal_tags(const struct seal *seal, const char *url, const char *account,
+/*
+ * The tags of a URL and account; works closed. `account` NULL leaves the
+ * second half zero, and then it cannot fail. 0 or -ENOMEM.
+ */
+int seal_tags(const struct seal *seal, const char *url, const char *account,
 	uint8_t ret[SEAL_TAGS_SIZE]);
 
 /* Caller frees *ret. 0, -ENOKEY (closed), -ENOMEM. `tags` may be NULL: zeros. */

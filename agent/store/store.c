@@ -8,12 +8,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/log.h"
 #include "choice.h"
+#include "cipher.h"
 #include "image.h"
 #include "ledger.h"
 #include "manifest.h"
@@ -54,8 +54,9 @@ int store_new(sd_event *event, const char *medium, struct store **ret) {
 	_cleanup_(store_freep) struct store *store = NULL;
 	int r;
 
-	if (sodium_init() < 0)
-		return -EIO;
+	r = cipher_init();
+	if (r < 0)
+		return r;
 	store = calloc(1, sizeof(*store));
 	if (!store)
 		return -ENOMEM;
