@@ -76,6 +76,19 @@ static void write_network(FILE *out, const struct request *request) {
 	}
 }
 
+/* Where a person gets a token. Shown, never opened: the registry, or whoever asks, wrote it. */
+static void write_token_page(FILE *out, const struct session *session) {
+	const struct request *request = session->request;
+
+	if (registry_url_is_crates_io(session->url)) {
+		fprintf(out, "  token at  https://crates.io/settings/tokens\n");
+	} else if (request->login_url) {
+		fprintf(out, "  token at  ");
+		write_clean(out, request->login_url);
+		fprintf(out, " (claimed)\n");
+	}
+}
+
 int login_text(const struct session *session, const char *account, bool replaces,
 	const struct pin *pin, char **ret) {
 	_cleanup_(freep) char *who = peer_describe(&session->peer);
@@ -92,6 +105,7 @@ int login_text(const struct session *session, const char *account, bool replaces
 		pin_is_elsewhere(pin) ? "   (on ANOTHER HOST than the index)" : "");
 	fprintf(out, "  dl        %s\n", dl ? dl : "(not asked)");
 	fprintf(out, "  account   %s\n", account);
+	write_token_page(out, session);
 	write_source(out, session->request);
 	write_network(out, session->request);
 	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
