@@ -43,9 +43,11 @@ void agent_lock(struct agent *agent, const char *why) {
 	grant_drop_all(&agent->grants);
 	for (struct session *s = agent->sessions; s; s = next) {
 		next = s->next;
-		/* Whatever was asked or typed for it is forgotten with its operation. */
-		if (session_is_running(s) && s->operation)
-			session_refuse(s, REFUSAL_LOCKED, NULL);
+		if (!session_is_running(s) || !s->operation || s->is_held)
+			continue;
+		/* Whatever was asked or typed for it is forgotten here and now. */
+		session_set_operation(s, NULL, NULL);
+		session_refuse(s, REFUSAL_LOCKED, NULL);
 	}
 	if (store_state(agent->store) != STORE_OPEN)
 		return;

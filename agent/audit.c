@@ -52,7 +52,8 @@ static int audit_open(struct audit *audit) {
 		return -errno;
 	if (fstat(audit->fd, &status) < 0)
 		return -errno;
-	if (!S_ISREG(status.st_mode)) {
+	if (!S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+		(status.st_mode & 077) != 0) {
 		audit->fd = fd_close(audit->fd);
 		return -EACCES;
 	}

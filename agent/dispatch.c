@@ -90,7 +90,10 @@ static void opening_looked(int error, void *userdata) {
 	if (row->check)
 		refusal = row->check(session);
 	if (refusal != REFUSAL_NONE)
-		session_refuse(session, refusal, NULL);
+		session_refuse(session, refusal,
+			refusal == store_trouble(session->agent)
+				? store_path(session->agent->store)
+				: NULL);
 	else if (row->need == NEEDS_OPEN)
 		opening_unlock(opening);
 	else

@@ -173,6 +173,11 @@ static void passphrase_loaded(int error, void *userdata) {
 		passphrase_finish(passphrase, refusal);
 		return;
 	}
+	if (!store_kdf(passphrase->agent->store)) {
+		/* No passphrase opens it: a store in memory that was locked. */
+		passphrase_finish(passphrase, REFUSAL_LOCKED);
+		return;
+	}
 	r = passphrase_begin(passphrase);
 	if (r < 0)
 		passphrase_finish(

@@ -52,15 +52,20 @@ bool session_is_running(const struct session *session) {
 static void session_watch(struct session *session, uint32_t events) {
 	int r = sd_event_source_set_io_events(session->io, events);
 
+	if (r >= 0) /* A held session may have turned it off. */
+		r = sd_event_source_set_enabled(session->io, SD_EVENT_ON);
 	if (r < 0)
 		session->state = SESSION_CLOSED;
 }
 
-/* The peer has until then to go on. */
+/* The peer has until then to go on; further bytes do not put it off. */
 static void session_set_deadline(struct session *session) {
-	int r;
+	int enabled = SD_EVENT_OFF, r;
 
 	if (session->deadline) {
+		r = sd_event_source_get_enabled(session->deadline, &enabled);
+		if (r >= 0 && enabled != SD_EVENT_OFF)
+			return;
 		r = sd_event_source_set_time_relative(session->deadline, PEER_DEADLINE_USEC);
 		if (r >= 0)
 			r = sd_event_source_set_enabled(session->deadline, SD_EVENT_ONESHOT);
@@ -85,6 +90,10 @@ void session_set_operation(struct session *session, void *operation, void (*free
 	session->operation_free = free;
 	if (old)
 		old_free(old);
+}
+
+void session_hold(struct session *session) {
+	session->is_held = true;
 }
 
 struct json_writer *session_answer(struct session *session, bool is_secret) {
@@ -131,6 +140,21 @@ static void session_end_request(struct session *session) {
 	free(session->url);
 	session->url = NULL;
 	session->pipe = fd_close(session->pipe);
+	session->is_held = false;
+}
+
+/* To the front of the list: the last one there has been silent the longest. */
+static void session_move_up(struct session *session) {
+	struct agent *agent = session->agent;
+
+	*session->link = session->next;
+	if (session->next)
+		session->next->link = session->link;
+	session->next = agent->sessions;
+	session->link = &agent->sessions;
+	if (session->next)
+		session->next->link = &session->next;
+	agent->sessions = session;
 }
 
 static void session_wait_for_more(struct session *session, const uint8_t *bytes, size_t size) {
@@ -149,7 +173,7 @@ static void session_run(struct session *session, const uint8_t *line, size_t siz
 	session_clear_deadline(session);
 	session->state = SESSION_RUNNING;
 	session_watch(session, 0); /* A hang-up is reported all the same. */
-	agent_touch(session->agent, true);
+	session_move_up(session);
 	r = request_parse((const char *) line, size, &request);
 	if (r < 0) {
 		session_fail(session, r, "reading a request");
@@ -164,6 +188,8 @@ static void session_run(struct session *session, const uint8_t *line, size_t siz
 		return;
 	}
 	session->request = request;
+	/* Looking on does not keep the store open. */
+	agent_touch(session->agent, request->kind != KIND_STATUS);
 	dispatch(session);
 }
 
@@ -270,9 +296,13 @@ static int session_on_io(sd_event_source *source, int fd, uint32_t revents, void
 	(void) source;
 	(void) fd;
 	session->is_in_turn = true;
-	if (session->state == SESSION_RUNNING && (revents & (EPOLLHUP | EPOLLERR)) != 0)
-		session->state = SESSION_CLOSED;
-	else if (session->state == SESSION_READING)
+	if (session->state == SESSION_RUNNING && (revents & (EPOLLHUP | EPOLLERR)) != 0) {
+		if (session->is_held) /* Sending the answer will tell that nobody is there. */
+			(void) sd_event_source_set_enabled(session->io, SD_EVENT_OFF);
+		else
+			session->state = SESSION_CLOSED;
+	}
+	if (session->state == SESSION_READING)
 		session_receive(session);
 	session_go_on(session);
 	session->is_in_turn = false;

@@ -44,7 +44,7 @@ struct session {
 	struct waiting waiting;
 	struct json_writer answer;
 	size_t n_sent;
-	bool is_in_turn, is_last_answer;
+	bool is_in_turn, is_last_answer, is_held;
 	void *operation;
 	void (*operation_free)(void *operation);
 };
@@ -60,6 +60,12 @@ void session_set_operation(struct session *session, void *operation, void (*free
 void session_refuse(struct session *session, enum refusal refusal, const char *detail);
 /* The same for a negative errno that nobody foresaw; logs it. */
 void session_fail(struct session *session, int error, const char *what);
+
+/*
+ * From here on the request is not cancelled, neither by a lock nor because the
+ * peer leaves: something is being written, and what became of it is recorded.
+ */
+void session_hold(struct session *session);
 
 /* Begins an answer; write it, then session_send. */
 struct json_writer *session_answer(struct session *session, bool is_secret);

@@ -19,7 +19,7 @@ static const struct {
 
 	[REFUSAL_BAD_REQUEST] = {"bad-request", EXIT_FAILED,
 		"the request is not one line of strict JSON with the fields of its kind; see "
-		"cpub-agent-protocol(7)"},
+		"cpub-agent's PROTOCOL.md"},
 	[REFUSAL_BAD_VERSION] = {"bad-version", EXIT_FAILED,
 		"unsupported protocol version; cpub-agent speaks version 1"},
 	[REFUSAL_LINE_TOO_LONG] = {"line-too-long", EXIT_FAILED,
@@ -27,8 +27,8 @@ static const struct {
 	[REFUSAL_LINE_INCOMPLETE] = {"line-incomplete", EXIT_FAILED,
 		"the request was not ended by a newline in time; send it whole"},
 	[REFUSAL_BAD_DESCRIPTOR] = {"bad-descriptor", EXIT_FAILED,
-		"a descriptor came that is not allowed there; send one terminal, one pipe or one "
-		"regular file with the first byte of a request"},
+		"a descriptor came that is not allowed there, or one is missing; send at most one "
+		"terminal and one pipe, with the first byte of the request that needs them"},
 	[REFUSAL_BUSY] = {"busy", EXIT_FAILED,
 		"the agent is doing as much as it may at once; try again in a moment"},
 	[REFUSAL_ARGUMENT_UNKNOWN] = {"argument-unknown", EXIT_USAGE,
@@ -57,8 +57,8 @@ static const struct {
 	[REFUSAL_STORE_NEWER] = {"store-newer", EXIT_STORE,
 		"the store was written by a newer cpub-agent; update this one"},
 	[REFUSAL_STORE_LOOSE] = {"store-loose", EXIT_STORE,
-		"the store is not a regular file that only you can read; make it yours and run "
-		"`chmod 600` on it"},
+		"the store is not a regular file that only you can read, in a directory that only "
+		"you can enter; make both yours, and run `chmod 600` and `chmod 700` on them"},
 	[REFUSAL_STORE_CHANGED] = {"store-changed", EXIT_STORE,
 		"another program changed the store meanwhile, so it was locked and nothing was "
 		"written; run `cpub-agent unlock` and try again"},
@@ -117,8 +117,9 @@ static const struct {
 	[REFUSAL_NETWORK_TIMEOUT] = {"network-timeout", EXIT_NETWORK,
 		"the registry did not answer in time; try again later"},
 	[REFUSAL_TLS] = {"tls", EXIT_NETWORK,
-		"the registry's certificate is not one that this machine trusts; set `http.cainfo` in "
-		"your own cargo configuration if it has a private CA, and log in again"},
+		"the registry's certificate is not one that this machine trusts; if it has a private "
+		"CA, set `http.cainfo` in your own cargo configuration and log in again with "
+		"`cpub-agent login`"},
 	[REFUSAL_REDIRECT] = {"redirect", EXIT_NETWORK,
 		"the registry answered with a redirect, which is never followed; use the URL that it "
 		"points to if you trust it"},

@@ -90,32 +90,6 @@ static void get_refuse(struct get *get, enum refusal refusal, const char *detail
 	session_refuse(get->session, refusal, detail);
 }
 
-/* All is decided. The audit line first, then the secret. */
-static void get_release(struct get *get) {
-	_cleanup_(account_freep) struct account *account = NULL;
-	struct session *session = get->session;
-	int r;
-
-	r = get_audit(get, REFUSAL_NONE);
-	if (r < 0) {
-		log_warning("the audit log could not be written: %s", strerror(-r));
-		session_refuse(session, REFUSAL_AUDIT_FAILED, strerror(-r));
-		return;
-	}
-	r = store_find(session->agent->store, session->url, get->account, true, &account);
-	if (r == -ENOKEY)
-		session_refuse(session, REFUSAL_LOCKED, NULL);
-	else if (r == -EBADMSG)
-		session_refuse(session, REFUSAL_STORE_DAMAGED, NULL);
-	else if (r < 0)
-		session_fail(session, r, "opening an account");
-	else {
-		reply_token(session_answer(session, true), secret_peek(account->token),
-			secret_size(account->token));
-		session_send(session);
-	}
-}
-
 static bool get_is_publish(const struct get *get) {
 	return get->session->request->operation == OPERATION_PUBLISH;
 }
@@ -137,6 +111,44 @@ static void get_grant(struct get *get) {
 		log_warning("a grant was not kept, the next crate is asked for again");
 }
 
+/* A release that was written down in a grant and did not happen after all. */
+static void get_take_back(const struct get *get) {
+	const struct session *session = get->session;
+
+	if (get_is_publish(get) && get->cargo.pidfd >= 0)
+		grant_take_back(&session->agent->grants, session->url, get->account, &get->cargo,
+			session->request->crate, session->request->version);
+}
+
+/* All is decided. The audit line first, then the secret. */
+static void get_release(struct get *get, bool was_asked) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	struct session *session = get->session;
+	int r;
+
+	r = get_audit(get, REFUSAL_NONE);
+	if (r < 0) {
+		log_warning("the audit log could not be written: %s", strerror(-r));
+		get_take_back(get);
+		session_refuse(session, REFUSAL_AUDIT_FAILED, strerror(-r));
+		return;
+	}
+	if (was_asked)
+		get_grant(get);
+	r = store_find(session->agent->store, session->url, get->account, true, &account);
+	if (r == -ENOKEY)
+		session_refuse(session, REFUSAL_LOCKED, NULL);
+	else if (r == -EBADMSG)
+		session_refuse(session, REFUSAL_STORE_DAMAGED, NULL);
+	else if (r < 0)
+		session_fail(session, r, "opening an account");
+	else {
+		reply_token(session_answer(session, true), secret_peek(account->token),
+			secret_size(account->token));
+		session_send(session);
+	}
+}
+
 static void get_approved(enum refusal refusal, void *userdata) {
 	struct get *get = userdata;
 
@@ -144,8 +156,7 @@ static void get_approved(enum refusal refusal, void *userdata) {
 		get_refuse(get, refusal, NULL);
 		return;
 	}
-	get_grant(get);
-	get_release(get);
+	get_release(get, true);
 }
 
 /* The one passphrase has unlocked the store and approved; is there such an account? */
@@ -259,7 +270,7 @@ static bool get_use_grant(struct get *get) {
 		return false;
 	case GRANT_COVERED:
 		get_say(get, terminal, "covered by your approval, releasing the token for");
-		get_release(get);
+		get_release(get, false);
 		return true;
 	case GRANT_REPEATED:
 		log_warning("the token for '%s' '%s' was asked for twice in one cargo run",

@@ -90,8 +90,10 @@ static void init_derived(enum refusal refusal, const struct secret *key, void *u
 		session_refuse(session, REFUSAL_STORE_EXISTS, NULL);
 	else if (r < 0)
 		session_fail(session, r, "making the store");
-	else
+	else {
 		init->is_creating = true;
+		session_hold(session);
+	}
 }
 
 static void init_given(struct init *init, const struct secret *passphrase) {
@@ -108,8 +110,10 @@ static void init_read(enum refusal refusal, struct secret *secret, void *userdat
 	_cleanup_(secret_freep) struct secret *passphrase = secret;
 	struct init *init = userdata;
 
+	if (refusal == REFUSAL_BAD_TOKEN)
+		refusal = REFUSAL_BAD_PASSPHRASE;
 	if (refusal != REFUSAL_NONE)
-		session_refuse(init->session, REFUSAL_BAD_PASSPHRASE, NULL);
+		session_refuse(init->session, refusal, NULL);
 	else
 		init_given(init, passphrase);
 }

@@ -81,8 +81,10 @@ static void unlock_read(enum refusal refusal, struct secret *secret, void *userd
 	struct unlock *unlock = userdata;
 
 	unlock->reading = lent_secret_free(unlock->reading);
+	if (refusal == REFUSAL_BAD_TOKEN)
+		refusal = REFUSAL_BAD_PASSPHRASE;
 	if (refusal != REFUSAL_NONE)
-		session_refuse(unlock->session, REFUSAL_BAD_PASSPHRASE, NULL);
+		session_refuse(unlock->session, refusal, NULL);
 	else
 		unlock_start(unlock, secret);
 }

@@ -67,6 +67,12 @@ static bool has_token(const struct request *request) {
 	return request->token || request->secret_in_pipe;
 }
 
+/* The name was somebody else's to choose: which registry is meant has to be typed. */
+static bool login_needs_host(const struct session *session) {
+	return session->request->url_source == URL_SOURCE_PROJECT ||
+		session->request->url_source == URL_SOURCE_ENVIRONMENT;
+}
+
 enum refusal login_check(struct session *session) {
 	if (registry_url_canonical(session->request->index_url, &session->url) < 0)
 		return REFUSAL_BAD_URL;
@@ -119,6 +125,8 @@ static void login_stored(int error, void *userdata) {
 		.peer = &session->peer};
 
 	login->is_storing = false;
+	if (error == -ESTALE) /* What was approved under the old state is not any more. */
+		agent_lock(session->agent, "the store was changed by another program");
 	if (error < 0) {
 		login_refuse(login,
 			error == -ESTALE ? REFUSAL_STORE_CHANGED : REFUSAL_STORE_FAILED,
@@ -175,8 +183,10 @@ static void login_token(struct login *login, struct secret *token) {
 		login_refuse(login, REFUSAL_BUSY, NULL);
 	else if (r < 0)
 		session_fail(session, r, "storing an account");
-	else
+	else {
 		login->is_storing = true;
+		session_hold(session);
+	}
 }
 
 static void login_token_read(enum refusal refusal, struct secret *secret, void *userdata) {
@@ -291,7 +301,6 @@ static void login_typed(enum refusal refusal, const struct secret *secret, void 
 		login_agreed(REFUSAL_NONE, login);
 }
 
-/* The name was somebody else's to choose: the person types the host that they mean. */
 static void login_ask_host(struct login *login) {
 	_cleanup_(freep) char *host = NULL;
 	struct session *session = login->session;
@@ -300,10 +309,6 @@ static void login_ask_host(struct login *login) {
 		.prompt = "Type the index's host to go on (^C cancels): "};
 	int r;
 
-	if (has_token(session->request)) {
-		login_refuse(login, REFUSAL_NAME_UNTRUSTED, session->request->url_file);
-		return;
-	}
 	r = url_host(session->url, &host);
 	words.expect = host;
 	if (r == 0)
@@ -327,19 +332,10 @@ static void login_pinned(enum refusal refusal, const char *detail, void *userdat
 		session_fail(session, r, "composing a question");
 		return;
 	}
-	switch (session->request->url_source) {
-	case URL_SOURCE_PROJECT:
-	case URL_SOURCE_ENVIRONMENT:
+	if (login_needs_host(session))
 		login_ask_host(login);
-		break;
-	case URL_SOURCE_UNKNOWN:
-	case URL_SOURCE_GIVEN:
-	case URL_SOURCE_USER:
-	case _URL_SOURCE_MAX:
-	case _URL_SOURCE_INVALID:
+	else
 		login_ask(login);
-		break;
-	}
 }
 
 /* Nobody could be asked for a token, an agreement, a passphrase: say so before the network is. */
@@ -350,28 +346,23 @@ static bool login_is_possible(const struct login *login) {
 }
 
 /*
- * cargo's login tells neither CA nor proxy. What was sealed at an earlier login
- * to the same index holds on.
+ * cargo's login tells neither CA nor proxy, and who says otherwise in its name
+ * is not heard. Where it replaces a credential, what was sealed with that holds on.
  */
 static int login_inherit(struct session *session, const struct account *old) {
-	_cleanup_(account_freep) struct account *other = NULL;
 	struct request *request = session->request;
 	int r;
 
 	if (request->url_source != URL_SOURCE_UNKNOWN)
 		return 0;
-	if (!old) {
-		r = store_find_any(session->agent->store, session->url, &other);
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		old = other;
-	}
-	r = copy_text(&request->ca_pem, old->ca_pem);
+	request->allow_http = old && old->is_plain_http;
+	r = copy_text(&request->ca_pem, old ? old->ca_pem : NULL);
 	if (r == 0)
-		r = copy_text(&request->proxy, old->proxy);
+		r = copy_text(&request->ca_file, "as sealed with this account");
 	if (r == 0)
-		r = copy_text(&request->ca_file, "as at your earlier login");
-	request->allow_http = old->is_plain_http;
+		r = copy_text(&request->proxy, old ? old->proxy : NULL);
+	if (r == 0)
+		r = copy_text(&request->api, NULL);
 	return r;
 }
 
@@ -396,6 +387,10 @@ void login_handle(struct session *session) {
 	r = login_inherit(session, account);
 	if (r < 0) {
 		session_fail(session, r, "looking for an earlier login");
+		return;
+	}
+	if (login_needs_host(session) && has_token(session->request)) {
+		login_refuse(login, REFUSAL_NAME_UNTRUSTED, session->request->url_file);
 		return;
 	}
 	if (!login_is_possible(login)) {

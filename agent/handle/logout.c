@@ -25,6 +25,7 @@ struct logout {
 	/* What is removed, for the answer. */
 	struct account **accounts;
 	size_t n_accounts;
+	uint64_t generation; /* of the store when they were shown */
 	bool is_erasing;
 };
 
@@ -76,6 +77,8 @@ static void logout_erased(int error, void *userdata) {
 	struct json_writer *writer;
 
 	logout->is_erasing = false;
+	if (error == -ESTALE) /* What was approved under the old state is not any more. */
+		agent_lock(session->agent, "the store was changed by another program");
 	if (error < 0) {
 		logout_audit(logout, REFUSAL_STORE_FAILED);
 		session_refuse(session,
@@ -108,6 +111,11 @@ static void logout_agreed(enum refusal refusal, void *userdata) {
 		session_refuse(session, refusal, NULL);
 		return;
 	}
+	/* `--all` means those that were shown. */
+	if (store_generation(session->agent->store) != logout->generation) {
+		session_refuse(session, REFUSAL_BUSY, NULL);
+		return;
+	}
 	r = store_erase(session->agent->store, session->request->all ? NULL : session->url,
 		logout->account, logout_erased, logout);
 	if (r == -ENOKEY)
@@ -116,8 +124,10 @@ static void logout_agreed(enum refusal refusal, void *userdata) {
 		session_refuse(session, REFUSAL_BUSY, NULL);
 	else if (r < 0)
 		session_fail(session, r, "removing an account");
-	else
+	else {
 		logout->is_erasing = true;
+		session_hold(session);
+	}
 }
 
 static int logout_add(struct logout *logout, struct account *account) {
@@ -140,6 +150,7 @@ static int logout_collect(struct logout *logout) {
 	struct account *account;
 	int r = 0;
 
+	logout->generation = store_generation(store);
 	if (!session->request->all) {
 		r = store_find(store, session->url, logout->account, false, &account);
 		return r < 0 ? r : logout_add(logout, account);

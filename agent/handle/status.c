@@ -23,7 +23,18 @@ static const char *state_name(const struct store *store) {
 	case STORE_BROKEN:
 		break;
 	}
-	return store_error(store) == -ENOENT ? "gone" : "damaged";
+	switch (store_error(store)) {
+	case -ENOENT:
+		return "gone";
+	case -EBADMSG:
+		return "damaged";
+	case -ENOTSUP:
+		return "newer";
+	case -EACCES:
+		return "loose";
+	default:
+		return "unreadable";
+	}
 }
 
 static void write_store(struct json_writer *writer, struct agent *agent) {

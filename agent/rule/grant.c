@@ -60,17 +60,18 @@ static int remember_release(struct grant *grant, const char *crate, const char *
 	return 0;
 }
 
-static bool has_release(const struct grant *grant, const char *crate, const char *version) {
-	size_t size = strlen(crate);
+/* Where it stands among the releases; n_releases if it does not. */
+static size_t find_release(const struct grant *grant, const char *crate, const char *version) {
+	size_t size = strlen(crate), i;
 
-	for (size_t i = 0; i < grant->n_releases; i++) {
+	for (i = 0; i < grant->n_releases; i++) {
 		const char *release = grant->releases[i];
 
 		if (strncmp(release, crate, size) == 0 && release[size] == '@' &&
 			strcmp(release + size + 1, version) == 0)
-			return true;
+			break;
 	}
-	return false;
+	return i;
 }
 
 static int grant_on_cargo_end(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -152,7 +153,7 @@ enum grant_answer grant_use(struct grant **grants, const char *url, const char *
 
 		if (!matches(grant, url, account, cargo))
 			continue;
-		if (has_release(grant, crate, version)) {
+		if (find_release(grant, crate, version) < grant->n_releases) {
 			*ret_terminal = TAKE_FD(grant->terminal);
 			grant_free(grant);
 			return GRANT_REPEATED;
@@ -167,4 +168,19 @@ enum grant_answer grant_use(struct grant **grants, const char *url, const char *
 		return GRANT_COVERED;
 	}
 	return GRANT_NONE;
+}
+
+void grant_take_back(struct grant **grants, const char *url, const char *account,
+	const struct peer *cargo, const char *crate, const char *version) {
+	for (struct grant *grant = *grants; grant; grant = grant->next) {
+		size_t i;
+
+		if (!matches(grant, url, account, cargo))
+			continue;
+		i = find_release(grant, crate, version);
+		if (i == grant->n_releases)
+			continue;
+		free(grant->releases[i]);
+		grant->releases[i] = grant->releases[--grant->n_releases];
+	}
 }

@@ -39,6 +39,10 @@ enum grant_answer grant_use(struct grant **grants, const char *url, const char *
 	const struct peer *cargo, const char *crate, const char *version, uint64_t now_usec,
 	int *ret_terminal);
 
+/* What grant_use covered did not happen after all: it may be asked for again. */
+void grant_take_back(struct grant **grants, const char *url, const char *account,
+	const struct peer *cargo, const char *crate, const char *version);
+
 /* Drops those that are over; tells how many are open. */
 unsigned grant_count(struct grant **grants, uint64_t now_usec);
 void grant_drop_all(struct grant **grants);

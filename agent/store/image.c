@@ -156,6 +156,21 @@ int image_copy(const struct image *image, struct image **ret) {
 	return 0;
 }
 
+bool image_equals(const struct image *a, const struct image *b) {
+	if (a->header_size != b->header_size || a->n_records != b->n_records ||
+		memcmp(a->header, b->header, a->header_size) != 0)
+		return false;
+	for (size_t i = 0; i < a->n_records; i++) {
+		const struct image_record *record = &a->records[i];
+		const struct image_record *other = image_find(b, record->id);
+
+		if (!other || other->size != record->size ||
+			memcmp(other->bytes, record->bytes, record->size) != 0)
+			return false;
+	}
+	return true;
+}
+
 static uint8_t *put_u32(uint8_t *to, size_t value) {
 	uint32_t word = htole32((uint32_t) value);
 
@@ -276,6 +291,27 @@ static int take_all(struct reader *reader, struct image *image) {
 	return reader->size == 0 ? 0 : -EBADMSG;
 }
 
+static int compare_ids(const void *a, const void *b) {
+	return memcmp(a, b, IMAGE_ID_SIZE);
+}
+
+/* Two records of one id would be two answers to one question. */
+static int check_ids(const struct image *image) {
+	_cleanup_(freep) uint8_t *ids = NULL;
+
+	ids = reallocarray(NULL, image->n_records + 1, IMAGE_ID_SIZE);
+	if (!ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < image->n_records; i++)
+		memcpy(ids + i * IMAGE_ID_SIZE, image->records[i].id, IMAGE_ID_SIZE);
+	qsort(ids, image->n_records, IMAGE_ID_SIZE, compare_ids);
+	for (size_t i = 1; i < image->n_records; i++) {
+		if (compare_ids(ids + (i - 1) * IMAGE_ID_SIZE, ids + i * IMAGE_ID_SIZE) == 0)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
 int image_decode(const uint8_t *bytes, size_t size, struct image **ret) {
 	_cleanup_(image_freep) struct image *image = NULL;
 	struct reader reader = {bytes, size};
@@ -304,6 +340,8 @@ int image_decode(const uint8_t *bytes, size_t size, struct image **ret) {
 	if (r < 0)
 		return r;
 	r = take_all(&reader, image);
+	if (r == 0)
+		r = check_ids(image);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(image);

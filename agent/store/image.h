@@ -6,6 +6,7 @@
  * keep it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ DEFINE_CLEANUP(struct image, image_free)
 
 /* A copy of all. 0 or -ENOMEM. */
 int image_copy(const struct image *image, struct image **ret);
+
+/* The same header and records, in whatever order. */
+bool image_equals(const struct image *a, const struct image *b);
 
 int image_set_header(struct image *image, const void *bytes, size_t size);
 /* Replaces the record of that id, or adds one. 0, -E2BIG or -ENOMEM. */

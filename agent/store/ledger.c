@@ -81,13 +81,6 @@ int ledger_find(const struct image *image, const struct seal *seal, const char *
 	return 0;
 }
 
-int ledger_find_any(const struct image *image, const struct seal *seal, const char *url,
-	struct account **ret) {
-	const struct image_record *record = find_url(image, seal, url);
-
-	return record ? open_record(seal, record, false, ret) : -ENOENT;
-}
-
 int ledger_at(const struct image *image, const struct seal *seal, size_t index,
 	struct account **ret) {
 	for (size_t i = 0; i < image->n_records; i++) {

@@ -21,6 +21,12 @@
 
 #define DEFAULT_MEDIUM "vault"
 
+struct look {
+	struct look *next;
+	store_done_t done;
+	void *userdata;
+};
+
 struct store {
 	sd_event *event;
 	struct medium *medium;
@@ -31,7 +37,10 @@ struct store {
 	struct seal *seal;
 	uint64_t generation;
 
-	/* The operation under way. */
+	/* Those who want to know what is there. */
+	struct look *looks;
+
+	/* The change under way. */
 	store_done_t done;
 	void *userdata;
 	struct image *staged;
@@ -71,6 +80,8 @@ int store_new(sd_event *event, const char *medium, struct store **ret) {
 struct store *store_free(struct store *store) {
 	if (!store)
 		return NULL;
+	while (store->looks)
+		store_forget_callback(store, store->looks->userdata);
 	medium_free(store->medium);
 	image_free(store->image);
 	image_free(store->staged);
@@ -112,6 +123,22 @@ static void store_drop(struct store *store, enum store_state state, int error) {
 	store->error = error;
 }
 
+static int store_start_look(struct store *store);
+
+/* Tells all who wait. A callback may start anything, another look included. */
+static void store_tell_looks(struct store *store) {
+	while (store->looks) {
+		struct look *look = store->looks;
+		store_done_t done = look->done;
+		void *userdata = look->userdata;
+
+		store->looks = look->next;
+		free(look);
+		done(0, userdata);
+	}
+}
+
+/* A change has ended, well or not. */
 static void store_finish(struct store *store, int error) {
 	store_done_t done = store->done;
 
@@ -120,11 +147,26 @@ static void store_finish(struct store *store, int error) {
 	store->done = NULL;
 	if (done)
 		done(error, store->userdata);
+	/* Looks that came meanwhile had to wait for the medium. */
+	if (store->looks && !store->medium->is_busy && store_start_look(store) < 0)
+		store_tell_looks(store);
 }
 
 void store_forget_callback(struct store *store, void *userdata) {
+	struct look **link = &store->looks;
+
 	if (store->userdata == userdata)
 		store->done = NULL;
+	while (*link) {
+		struct look *look = *link;
+
+		if (look->userdata == userdata) {
+			*link = look->next;
+			free(look);
+		} else {
+			link = &look->next;
+		}
+	}
 }
 
 static void store_take_image(struct store *store, struct image *image) {
@@ -145,22 +187,21 @@ static void store_take_image(struct store *store, struct image *image) {
 static void store_loaded(int error, struct image *image, void *userdata) {
 	struct store *store = userdata;
 
-	if (error == 0)
+	if (store->state == STORE_OPEN) /* Opened by another since; its image is the one in use. */
+		image_free(image);
+	else if (error == 0)
 		store_take_image(store, image);
 	else if (error == -ENOENT && !store->is_recorded)
 		store_drop(store, STORE_ABSENT, 0);
 	else
 		store_drop(store, STORE_BROKEN, error);
-	store_finish(store, 0);
+	store_tell_looks(store);
 }
 
-int store_load(struct store *store, store_done_t done, void *userdata) {
+static int store_start_look(struct store *store) {
 	struct choice choice;
 	int r;
 
-	assert(store->state != STORE_OPEN);
-	if (store->medium->is_busy)
-		return -EBUSY;
 	if (!is_in_memory(store)) {
 		r = choice_read(&choice);
 		/* An unreadable record still says that there was a store. */
@@ -171,9 +212,27 @@ int store_load(struct store *store, store_done_t done, void *userdata) {
 			log_warning("the recorded store '%s' is of a kind unknown to this agent",
 				choice.medium);
 	}
-	store->done = done;
-	store->userdata = userdata;
 	return medium_load(store->medium, store_loaded, store);
+}
+
+int store_load(struct store *store, store_done_t done, void *userdata) {
+	struct look *look;
+	int r = 0;
+
+	look = calloc(1, sizeof(*look));
+	if (!look)
+		return -ENOMEM;
+	look->done = done;
+	look->userdata = userdata;
+	if (!store->medium->is_busy)
+		r = store_start_look(store);
+	if (r < 0) {
+		free(look);
+		return r;
+	}
+	look->next = store->looks;
+	store->looks = look;
+	return 0;
 }
 
 /* Remembers what was chosen and how new it is; without it only rollbacks go unseen. */
@@ -191,26 +250,11 @@ static void store_record(struct store *store) {
 		store->is_recorded = true;
 }
 
-static bool images_are_equal(const struct image *a, const struct image *b) {
-	if (a->header_size != b->header_size || a->n_records != b->n_records ||
-		memcmp(a->header, b->header, a->header_size) != 0)
-		return false;
-	for (size_t i = 0; i < a->n_records; i++) {
-		const struct image_record *record = &a->records[i];
-		const struct image_record *other = image_find(b, record->id);
-
-		if (!other || other->size != record->size ||
-			memcmp(other->bytes, record->bytes, record->size) != 0)
-			return false;
-	}
-	return true;
-}
-
 static void store_read_back(int error, struct image *image, void *userdata) {
 	_cleanup_(image_freep) struct image *taken = image;
 	struct store *store = userdata;
 
-	if (error == 0 && !images_are_equal(taken, store->staged))
+	if (error == 0 && !image_equals(taken, store->staged))
 		error = -EIO;
 	/* Locked meanwhile: the change is kept, the key is not. */
 	if (error == 0) {
@@ -335,6 +379,10 @@ bool store_has_url(const struct store *store, const char *url) {
 	return store->image && ledger_has_url(store->image, store->seal, url);
 }
 
+uint64_t store_generation(const struct store *store) {
+	return store->generation;
+}
+
 size_t store_n_accounts(const struct store *store) {
 	return store->image ? ledger_n_accounts(store->image) : 0;
 }
@@ -344,12 +392,6 @@ int store_find(const struct store *store, const char *url, const char *name, boo
 	if (store->state != STORE_OPEN)
 		return -ENOKEY;
 	return ledger_find(store->image, store->seal, url, name, with_token, ret);
-}
-
-int store_find_any(const struct store *store, const char *url, struct account **ret) {
-	if (store->state != STORE_OPEN)
-		return -ENOKEY;
-	return ledger_find_any(store->image, store->seal, url, ret);
 }
 
 int store_at(const struct store *store, size_t index, struct account **ret) {

@@ -50,7 +50,7 @@ const char *store_path(const struct store *store);
 /* NULL if no passphrase opens it. */
 const struct kdf *store_kdf(const struct store *store);
 
-/* Reads the medium, unless the store is open. Calls back from the loop; 0 or -EBUSY. */
+/* Looks at the medium anew, unless the store is open. Calls back from the loop. 0 or -ENOMEM. */
 int store_load(struct store *store, store_done_t done, void *userdata);
 
 /* Makes it, on the medium of that name, and opens it. -EEXIST if there is one. */
@@ -67,12 +67,12 @@ void store_lock(struct store *store);
 /* Known also while locked. */
 bool store_has_url(const struct store *store, const char *url);
 size_t store_n_accounts(const struct store *store);
+/* Goes up with each change. */
+uint64_t store_generation(const struct store *store);
 
 /* These need it open. -ENOENT, -ENOKEY, -EBADMSG, -ENOMEM. Caller frees *ret. */
 int store_find(const struct store *store, const char *url, const char *name, bool with_token,
 	struct account **ret);
-/* Any account of that URL, without its token. */
-int store_find_any(const struct store *store, const char *url, struct account **ret);
 /* The account at `index`, below store_n_accounts; without its token. */
 int store_at(const struct store *store, size_t index, struct account **ret);
 
@@ -86,5 +86,5 @@ int store_put(struct store *store, const struct account *account, store_done_t d
 /* Removes the account, or all of them for `url` NULL; read back as well. -ENOENT. */
 int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
 	void *userdata);
-/* The callback of the operation that is under way is not wanted any more. */
+/* Callbacks for that `userdata` are not wanted any more; the operation itself goes on. */
 void store_forget_callback(struct store *store, void *userdata);

@@ -14,7 +14,7 @@
 #include "protocol/request.h"
 
 /* A person may be asked several things, each for 15 minutes, and the network may be slow. */
-#define PROMPT_TIMEOUT_USEC (35 * 60 * CALL_USEC_PER_SEC)
+#define PROMPT_TIMEOUT_USEC (90 * 60 * CALL_USEC_PER_SEC)
 #define TIMEOUT_USEC (10 * CALL_USEC_PER_SEC)
 
 /* One request on its way. It owns all but the command and secret_fd. */

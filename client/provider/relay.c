@@ -20,7 +20,7 @@
 /* Requests in one half, answers in the other: a request stays whole until it is answered. */
 #define MEMORY_SIZE ((size_t) REQUEST_MAX + ANSWER_MAX)
 /* Two prompts of 15 minutes each, and the agent's own work. */
-#define ANSWER_USEC (UINT64_C(35) * 60 * CALL_USEC_PER_SEC)
+#define ANSWER_USEC (UINT64_C(90) * 60 * CALL_USEC_PER_SEC)
 /* For a line that has begun, there or back. */
 #define LINE_USEC (10 * CALL_USEC_PER_SEC)
 /*

@@ -24,6 +24,7 @@ PASSPHRASE = "correct-horse-" + "".join(secrets.choice(_ALNUM) for _ in range(16
 
 PATIENCE = 30  # seconds for one thing to happen
 CARGO_PATIENCE = 120
+SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 GREETING = b'{"v":[1]}\n'
 PLACEHOLDER = "cpub-placeholder-not-a-token"
 KEPT = ("PATH", "LANG", "RUSTUP_TOOLCHAIN", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
@@ -163,12 +164,16 @@ class Desk:
 
     # The agent.
 
-    def start(self, *options: str, **environment: str) -> "Desk":
-        """Starts the agent in the foreground of nothing, with its log in a file."""
+    def start(self, *options: str, system_ca: str | None = None, **environment: str) -> "Desk":
+        """Starts the agent in the foreground of nothing, with its log in a file. system_ca: a CA
+        that the whole machine trusts, as this agent sees it (root only: a mount of its own)."""
         ready, theirs = os.pipe()
+        wrap = [] if not system_ca else [
+            "unshare", "--mount", "--propagation", "private", "sh", "-c",
+            f'mount --bind "$0" {SYSTEM_CAS} && exec "$@"', system_ca]
         with open(self.log, "ab") as log:
             self.agent = subprocess.Popen(
-                [self.daemon, "--verbose", f"--ready-fd={theirs}", *options],
+                [*wrap, self.daemon, "--verbose", f"--ready-fd={theirs}", *options],
                 env=self.environment | environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, pass_fds=[theirs], start_new_session=True)
         os.close(theirs)

@@ -1,5 +1,6 @@
 """The real cargo against a real registry over TLS, with a person at the terminal."""
 
+import os
 import subprocess
 
 import pytest
@@ -105,10 +106,22 @@ def test_building_a_dependent_crate_needs_no_token(ready_desk, registry):
     assert registry.violations == []
 
 
-def test_cargo_login_asks_the_person_and_the_agent_reads_the_token(open_desk, registry):
-    # cargo tells us nothing of a private CA; an earlier login to the same index has sealed it.
-    open_desk.login(registry, TOKEN, "--account", "other")
-    open_desk.set_up_cargo(registry)
+@pytest.fixture
+def trusting_desk(desk, registry):
+    """A desk on a machine whose administrator has installed the registry's CA: `cargo login` tells
+    us nothing of http.cainfo."""
+    desk.start(system_ca=registry.ca)
+    desk.init()
+    desk.set_up_cargo(registry)
+    return desk
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a system CA")
+
+
+@needs_root
+def test_cargo_login_asks_the_person_and_the_agent_reads_the_token(trusting_desk, registry):
+    open_desk = trusting_desk
     terminal = open_desk.terminal("cargo", "login", "--registry", "local")
     before = terminal.answers("Log in there? [y/N] ", "y")
     assert registry.index.rstrip("/") in before
@@ -116,19 +129,40 @@ def test_cargo_login_asks_the_person_and_the_agent_reads_the_token(open_desk, re
     terminal.answers("Token for localhost", TOKEN)
     assert terminal.ends() == 0, terminal.seen
     assert TOKEN not in terminal.seen
-    assert open_desk.status()["accounts"] == 2
+    assert open_desk.status()["accounts"] == 1
     publish_demo(open_desk)
     assert ("demo", "0.1.0") in registry.crates
 
 
-def test_cargo_login_takes_a_piped_token_as_the_yes_without_a_terminal(open_desk, registry):
-    open_desk.login(registry, TOKEN, "--account", "other")
+@needs_root
+def test_cargo_login_takes_a_piped_token_as_the_yes_without_a_terminal(trusting_desk, registry):
+    done = trusting_desk.cargo("login", "--registry", "local", given=TOKEN + "\n")
+    assert done.returncode == 0, done.stderr
+    assert trusting_desk.status()["accounts"] == 1
+    publish_demo(trusting_desk)
+    assert ("demo", "0.1.0") in registry.crates
+
+
+def test_cargo_login_over_an_account_asks_the_passphrase_and_keeps_its_ca(ready_desk, registry):
+    newer = TOKEN[:-1] + ("a" if TOKEN[-1] != "a" else "b")
+    registry.accept_token(newer)
+    registry.revoke_token(TOKEN)
+    terminal = ready_desk.terminal("cargo", "login", "--registry", "local")
+    before = terminal.answers(APPROVE, PASSPHRASE)
+    assert "replace the token of this account?" in before
+    assert "as sealed with this account" in before
+    terminal.answers("Token for localhost", newer)
+    assert terminal.ends() == 0, terminal.seen
+    publish_demo(ready_desk)
+    assert ("demo", "0.1.0") in registry.crates
+
+
+def test_a_private_ca_that_cargo_does_not_tell_is_a_tls_refusal(open_desk, registry):
     open_desk.set_up_cargo(registry)
     done = open_desk.cargo("login", "--registry", "local", given=TOKEN + "\n")
-    assert done.returncode == 0, done.stderr
-    assert open_desk.status()["accounts"] == 2
-    publish_demo(open_desk)
-    assert ("demo", "0.1.0") in registry.crates
+    assert done.returncode == 101
+    assert "log in again" in done.stderr
+    assert open_desk.status()["accounts"] == 0
 
 
 def test_cargo_logout_removes_the_account(ready_desk, registry):
