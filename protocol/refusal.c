@@ -60,8 +60,8 @@ static const struct {
 		"the store is not a regular file that only you can read, in a directory that only "
 		"you can enter; make both yours, and run `chmod 600` and `chmod 700` on them"},
 	[REFUSAL_STORE_CHANGED] = {"store-changed", EXIT_STORE,
-		"another program changed the store meanwhile, so it was locked and nothing was "
-		"written; run `cpub-agent unlock` and try again"},
+		"another program changed the store meanwhile, so it was locked; run `cpub-agent "
+		"unlock`, look with `cpub-agent list`, and try again"},
 	[REFUSAL_STORE_OLDER] = {"store-older", EXIT_STORE,
 		"the store is older than the one last seen here; if you restored a backup yourself, "
 		"remove the file `store` in cpub-agent's state directory and unlock again"},

@@ -16,16 +16,11 @@
 #include "cipher.h"
 #include "image.h"
 #include "ledger.h"
+#include "look.h"
 #include "manifest.h"
 #include "medium.h"
 
 #define DEFAULT_MEDIUM "vault"
-
-struct look {
-	struct look *next;
-	store_done_t done;
-	void *userdata;
-};
 
 struct store {
 	sd_event *event;
@@ -33,6 +28,7 @@ struct store {
 	bool is_recorded; /* a choice lies in the state folder; never for memory */
 	enum store_state state;
 	int error;
+	int choice_error; /* -ENOTSUP: what was recorded is a medium unknown to us */
 	struct image *image;
 	struct seal *seal;
 	uint64_t generation;
@@ -80,8 +76,7 @@ int store_new(sd_event *event, const char *medium, struct store **ret) {
 struct store *store_free(struct store *store) {
 	if (!store)
 		return NULL;
-	while (store->looks)
-		store_forget_callback(store, store->looks->userdata);
+	look_drop_all(&store->looks);
 	medium_free(store->medium);
 	image_free(store->image);
 	image_free(store->staged);
@@ -125,19 +120,6 @@ static void store_drop(struct store *store, enum store_state state, int error) {
 
 static int store_start_look(struct store *store);
 
-/* Tells all who wait. A callback may start anything, another look included. */
-static void store_tell_looks(struct store *store) {
-	while (store->looks) {
-		struct look *look = store->looks;
-		store_done_t done = look->done;
-		void *userdata = look->userdata;
-
-		store->looks = look->next;
-		free(look);
-		done(0, userdata);
-	}
-}
-
 /* A change has ended, well or not. */
 static void store_finish(struct store *store, int error) {
 	store_done_t done = store->done;
@@ -149,24 +131,13 @@ static void store_finish(struct store *store, int error) {
 		done(error, store->userdata);
 	/* Looks that came meanwhile had to wait for the medium. */
 	if (store->looks && !store->medium->is_busy && store_start_look(store) < 0)
-		store_tell_looks(store);
+		look_tell_all(&store->looks);
 }
 
 void store_forget_callback(struct store *store, void *userdata) {
-	struct look **link = &store->looks;
-
 	if (store->userdata == userdata)
 		store->done = NULL;
-	while (*link) {
-		struct look *look = *link;
-
-		if (look->userdata == userdata) {
-			*link = look->next;
-			free(look);
-		} else {
-			link = &look->next;
-		}
-	}
+	look_forget(&store->looks, userdata);
 }
 
 static void store_take_image(struct store *store, struct image *image) {
@@ -187,15 +158,21 @@ static void store_take_image(struct store *store, struct image *image) {
 static void store_loaded(int error, struct image *image, void *userdata) {
 	struct store *store = userdata;
 
-	if (store->state == STORE_OPEN) /* Opened by another since; its image is the one in use. */
+	if (store->state == STORE_OPEN) {
+		/* Opened by another since. Its image is in use, if it is still what is there. */
+		if (error < 0 || !image_equals(image, store->image))
+			store_drop(store, STORE_UNKNOWN, 0);
 		image_free(image);
-	else if (error == 0)
+	} else if (store->choice_error < 0) {
+		image_free(image);
+		store_drop(store, STORE_BROKEN, store->choice_error);
+	} else if (error == 0)
 		store_take_image(store, image);
 	else if (error == -ENOENT && !store->is_recorded)
 		store_drop(store, STORE_ABSENT, 0);
 	else
 		store_drop(store, STORE_BROKEN, error);
-	store_tell_looks(store);
+	look_tell_all(&store->looks);
 }
 
 static int store_start_look(struct store *store) {
@@ -208,6 +185,7 @@ static int store_start_look(struct store *store) {
 		store->is_recorded = r != -ENOENT;
 		if (r == 0 && strcmp(choice.medium, store_medium_name(store)) != 0)
 			r = store_set_medium(store, choice.medium);
+		store->choice_error = r == -ENOTSUP ? r : 0;
 		if (r == -ENOTSUP)
 			log_warning("the recorded store '%s' is of a kind unknown to this agent",
 				choice.medium);
@@ -216,23 +194,12 @@ static int store_start_look(struct store *store) {
 }
 
 int store_load(struct store *store, store_done_t done, void *userdata) {
-	struct look *look;
 	int r = 0;
 
-	look = calloc(1, sizeof(*look));
-	if (!look)
-		return -ENOMEM;
-	look->done = done;
-	look->userdata = userdata;
 	if (!store->medium->is_busy)
 		r = store_start_look(store);
-	if (r < 0) {
-		free(look);
-		return r;
-	}
-	look->next = store->looks;
-	store->looks = look;
-	return 0;
+	/* Out of memory: the look goes on and tells nobody. */
+	return r < 0 ? r : look_add(&store->looks, done, userdata);
 }
 
 /* Remembers what was chosen and how new it is; without it only rollbacks go unseen. */
@@ -255,7 +222,7 @@ static void store_read_back(int error, struct image *image, void *userdata) {
 	struct store *store = userdata;
 
 	if (error == 0 && !image_equals(taken, store->staged))
-		error = -EIO;
+		error = -ESTALE;
 	/* Locked meanwhile: the change is kept, the key is not. */
 	if (error == 0) {
 		image_free(store->image);
@@ -268,6 +235,9 @@ static void store_read_back(int error, struct image *image, void *userdata) {
 			store->error = 0;
 		}
 		store_record(store);
+	} else {
+		/* What we hold is not what is there: forget it, or the next change would undo it. */
+		store_drop(store, STORE_UNKNOWN, 0);
 	}
 	store_finish(store, error);
 }
@@ -353,7 +323,7 @@ int store_unlock(struct store *store, const struct secret *slot_key) {
 		seal_close(store->seal);
 		return r;
 	}
-	if (choice_read(&choice) == 0 && choice.generation > generation) {
+	if (!is_in_memory(store) && choice_read(&choice) == 0 && choice.generation > generation) {
 		seal_close(store->seal);
 		return -ENOTUNIQ;
 	}

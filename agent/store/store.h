@@ -79,7 +79,7 @@ int store_at(const struct store *store, size_t index, struct account **ret);
 /*
  * Puts an account in place of one of the same URL and name, or anew; done when
  * it has been read back from the medium. Takes a copy. 0, -EBUSY, -ENOKEY, -ENOMEM;
- * the callback's errors are those of medium_save, -EIO if the copy read back differs.
+ * the callback's errors are those of medium_save, -ESTALE also if what is read back differs.
  */
 int store_put(struct store *store, const struct account *account, store_done_t done,
 	void *userdata);
