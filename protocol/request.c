@@ -315,23 +315,30 @@ struct request *request_new(enum kind kind) {
 	return request;
 }
 
+/* A token that somebody typed in the wrong place must not outlive the request either. */
+static void free_text(char *text) {
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 struct request *request_free(struct request *request) {
 	if (!request)
 		return NULL;
-	free(request->index_url);
-	free(request->registry_name);
-	free(request->account);
-	free(request->crate);
-	free(request->version);
-	free(request->checksum);
+	free_text(request->index_url);
+	free_text(request->registry_name);
+	free_text(request->account);
+	free_text(request->crate);
+	free_text(request->version);
+	free_text(request->checksum);
 	secret_free(request->token);
-	free(request->login_url);
-	free(request->url_file);
-	free(request->api);
-	free(request->ca_pem);
-	free(request->ca_file);
-	free(request->proxy);
-	free(request->store);
+	free_text(request->login_url);
+	free_text(request->url_file);
+	free_text(request->api);
+	free_text(request->ca_pem);
+	free_text(request->ca_file);
+	free_text(request->proxy);
+	free_text(request->store);
 	free(request);
 	return NULL;
 }

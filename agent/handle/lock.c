@@ -16,9 +16,11 @@
 
 void lock_handle(struct session *session) {
 	bool was_open = store_state(session->agent->store) == STORE_OPEN;
+	const struct audit_entry entry = {.op = "lock", .peer = &session->peer};
 	struct json_writer *writer;
 
 	agent_lock(session->agent, "asked to");
+	(void) audit_write(session->agent->audit, &entry); /* Locking is never refused. */
 	writer = session_answer(session, false);
 	reply_ok_begin(writer, KIND_LOCK);
 	json_write_string(writer, "was", was_open ? "unlocked" : "locked");
