@@ -124,7 +124,9 @@ static int pin_on_built_in(sd_event_source *source, void *userdata) {
 		refusal = REFUSAL_PLAIN_HTTP;
 	else if (!pin->api)
 		refusal = REFUSAL_NEEDS_API;
-	pin->done(refusal, NULL, pin->userdata);
+	else if (pin->given_api && strcmp(pin->api, pin->given_api) != 0)
+		refusal = REFUSAL_API_ELSEWHERE; /* crates.io has one API, and we know it. */
+	pin->done(refusal, refusal == REFUSAL_API_ELSEWHERE ? pin->api : NULL, pin->userdata);
 	return 0;
 }
 
