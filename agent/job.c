@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <systemd/sd-event.h>
 
 #include "agent/agent.h"
@@ -223,7 +224,9 @@ static int start_child(struct job *job, int socket) {
 	r = sd_event_add_child(
 		job->agent->event, &child->source, pid, WEXITED, child_on_exit, child);
 	if (r < 0) {
+		/* It has seen no task yet, so that nothing keeps it from dying at once. */
 		(void) kill(pid, SIGKILL);
+		(void) waitpid(pid, NULL, 0);
 		return r;
 	}
 	child->next = job->agent->children;

@@ -10,21 +10,22 @@
 /* Takes the descriptor over: keeps it if it has a place, closes it if not. */
 static int keep(int taken, int *terminal, int *pipe) {
 	_cleanup_(fd_closep) int fd = taken;
-	struct stat status;
+	struct statx status;
 	int flags;
 
-	if (fstat(fd, &status) < 0)
+	/* Without asking a FUSE server, which may take its time: the kind never changes. */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0)
 		return -errno;
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0)
 		return -errno;
-	if (S_ISCHR(status.st_mode) && isatty(fd)) {
+	if (S_ISCHR(status.stx_mode) && isatty(fd)) {
 		if (*terminal >= 0 || (flags & O_ACCMODE) != O_RDWR)
 			return -EBADF;
 		*terminal = TAKE_FD(fd);
 		return 0;
 	}
-	if (S_ISFIFO(status.st_mode)) {
+	if (S_ISFIFO(status.stx_mode)) {
 		if (*pipe >= 0 || (flags & O_ACCMODE) != O_RDONLY)
 			return -EBADF;
 		*pipe = TAKE_FD(fd);
