@@ -31,6 +31,7 @@
 #include "agent/passphrase.h"
 #include "agent/pin.h"
 #include "agent/prompt.h"
+#include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
 #include "protocol/names.h"
@@ -133,6 +134,8 @@ static void login_stored(int error, void *userdata) {
 			strerror(-error));
 		return;
 	}
+	if (login->replaces) /* What was approved was the other credential. */
+		grant_drop_all(&session->agent->grants);
 	if (audit_write(session->agent->audit, &entry) < 0)
 		log_warning("a login could not be written to the audit log");
 	login_answer(login);

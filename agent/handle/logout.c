@@ -12,6 +12,7 @@
 #include "agent/handle/handle.h"
 #include "agent/log.h"
 #include "agent/passphrase.h"
+#include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
 #include "protocol/names.h"
@@ -87,6 +88,7 @@ static void logout_erased(int error, void *userdata) {
 		return;
 	}
 	logout_audit(logout, REFUSAL_NONE);
+	grant_drop_all(&session->agent->grants);
 	writer = session_answer(session, false);
 	reply_ok_begin(writer, KIND_LOGOUT);
 	json_write_array(writer, "accounts");
