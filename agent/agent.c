@@ -31,10 +31,24 @@ uint64_t agent_now_usec(const struct agent *agent) {
 	return now;
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b) {
+	return a < b ? a : b;
+}
+
+static uint64_t first_idle_usec(const struct agent *agent) {
+	return smaller(agent->options.lock_after_usec, agent->options.exit_after_usec);
+}
+
 void agent_touch(struct agent *agent, bool is_request) {
 	agent->last_touch_usec = agent_now_usec(agent);
-	if (is_request)
-		agent->last_request_usec = agent->last_touch_usec;
+	if (!is_request)
+		return;
+	agent->last_request_usec = agent->last_touch_usec;
+	/* It may open or lock the store: agent_on_idle then finds out how long is left. */
+	if (agent->idle) {
+		(void) sd_event_source_set_time_relative(agent->idle, first_idle_usec(agent));
+		(void) sd_event_source_set_enabled(agent->idle, SD_EVENT_ONESHOT);
+	}
 }
 
 void agent_lock(struct agent *agent, const char *why) {
@@ -43,6 +57,7 @@ void agent_lock(struct agent *agent, const char *why) {
 	grant_drop_all(&agent->grants);
 	for (struct session *s = agent->sessions; s; s = next) {
 		next = s->next;
+		session_drop_secret(s);
 		if (!session_is_running(s) || !s->operation || s->is_held)
 			continue;
 		/* Whatever was asked or typed for it is forgotten here and now. */
@@ -95,17 +110,10 @@ static int agent_on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b) {
-	return a < b ? a : b;
-}
-
 static int agent_watch_idle(struct agent *agent) {
-	uint64_t first =
-		smaller(agent->options.lock_after_usec, agent->options.exit_after_usec);
-
 	agent_touch(agent, true);
-	return sd_event_add_time_relative(
-		agent->event, &agent->idle, CLOCK_BOOTTIME, first, 0, agent_on_idle, agent);
+	return sd_event_add_time_relative(agent->event, &agent->idle, CLOCK_BOOTTIME,
+		first_idle_usec(agent), 0, agent_on_idle, agent);
 }
 
 static int agent_on_hangup(

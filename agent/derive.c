@@ -11,6 +11,8 @@
 
 /* MODERATE takes about a second; a slow machine or valgrind ten. */
 #define DEADLINE_USEC (60 * USEC_PER_SEC)
+/* Those who wait; each costs the others a second. */
+#define LINE_MAX 8
 
 struct derive {
 	struct agent *agent;
@@ -75,6 +77,7 @@ int derive_new(struct agent *agent, const struct kdf *kdf, const struct secret *
 	derive_done_t done, void *userdata, struct derive **ret) {
 	_cleanup_(derive_freep) struct derive *derive = NULL;
 	struct derive **link = &agent->derivations;
+	size_t n = 0;
 	int r;
 
 	derive = calloc(1, sizeof(*derive));
@@ -94,7 +97,11 @@ int derive_new(struct agent *agent, const struct kdf *kdf, const struct secret *
 		r = fields_put_u64(derive->task, FIELD_MEMLIMIT, kdf->memlimit);
 	if (r < 0)
 		return r;
-	if (!agent->derivations) {
+	for (const struct derive *d = agent->derivations; d; d = d->next)
+		n++;
+	if (n >= LINE_MAX)
+		return -EBUSY;
+	if (n == 0) {
 		r = derive_start(derive);
 		if (r < 0)
 			return r;

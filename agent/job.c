@@ -223,6 +223,14 @@ static int start_child(struct job *job, int socket) {
 		return r;
 	r = sd_event_add_child(
 		job->agent->event, &child->source, pid, WEXITED, child_on_exit, child);
+	/*
+	 * libsystemd 252 watches a pidfd once, and its waitid can find nothing yet
+	 * when the event comes: turned off and on again it looks as long as it takes.
+	 */
+	if (r >= 0)
+		r = sd_event_source_set_enabled(child->source, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(child->source, SD_EVENT_ON);
 	if (r < 0) {
 		/* It has seen no task yet, so that nothing keeps it from dying at once. */
 		(void) kill(pid, SIGKILL);

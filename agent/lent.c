@@ -9,6 +9,7 @@
 
 /* Takes the descriptor over: keeps it if it has a place, closes it if not. */
 static int keep(int taken, int *terminal, int *pipe) {
+	static const struct linger no_linger = {0};
 	_cleanup_(fd_closep) int fd = taken;
 	struct statx status;
 	int flags;
@@ -31,6 +32,8 @@ static int keep(int taken, int *terminal, int *pipe) {
 		*pipe = TAKE_FD(fd);
 		return 0;
 	}
+	/* A socket that lingers would have our close() wait for its peer. Others say ENOTSOCK. */
+	(void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &no_linger, sizeof(no_linger));
 	/* No kind of request takes a file yet. */
 	return -EBADF;
 }

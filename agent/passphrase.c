@@ -139,6 +139,7 @@ static void passphrase_typed(
 }
 
 static int passphrase_ask(struct passphrase *passphrase) {
+	_cleanup_(freep) char *again = NULL;
 	struct prompt_words words = {
 		.question = QUESTION_SECRET,
 		.text = passphrase->text,
@@ -147,8 +148,13 @@ static int passphrase_ask(struct passphrase *passphrase) {
 			: "Passphrase to approve (^C denies): ",
 	};
 
-	if (passphrase->n_tries > 0)
-		words.text = "cpub-agent: wrong passphrase, please try again";
+	if (passphrase->n_tries > 0) {
+		/* Another question may have come in between: say again what this one is about. */
+		if (asprintf(&again, "cpub-agent: wrong passphrase, please try again\n%s",
+			    passphrase->text ? passphrase->text : "") < 0)
+			return -ENOMEM;
+		words.text = again;
+	}
 	return prompt_new(passphrase->agent, passphrase->terminal, &words, passphrase_typed,
 		passphrase, &passphrase->prompt);
 }

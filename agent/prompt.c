@@ -4,8 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/ioctl.h>
 #include <systemd/sd-event.h>
 
 #include "agent/agent.h"
@@ -15,6 +14,8 @@
 
 /* The worker ends in good order a little before the core would end it. */
 #define MARGIN_USEC (2 * USEC_PER_SEC)
+/* On all terminals together; each holds descriptors. */
+#define PROMPTS_MAX 16
 #define SAY_DEADLINE_USEC (5 * USEC_PER_SEC)
 
 struct prompt {
@@ -22,13 +23,14 @@ struct prompt {
 	struct prompt *next, **link;
 	int terminal;
 	/* Which terminal; 0 for the askpass program, of which there is one at a time, too. */
-	dev_t device;
+	unsigned device;
 	struct fields *task;
 	struct job *job;
 	sd_event_source *deadline;
 	prompt_done_t done;
 	void *userdata;
 	bool is_alone; /* prompt_say: nobody owns it */
+	bool has_failed;
 };
 
 bool prompt_is_possible(const struct agent *agent, int terminal) {
@@ -55,16 +57,27 @@ static void prompt_link(struct prompt *prompt) {
 	prompt->link = link;
 }
 
+static bool is_first(const struct prompt *prompt) {
+	for (const struct prompt *p = prompt->agent->prompts; p != prompt; p = p->next) {
+		if (p->device == prompt->device)
+			return false;
+	}
+	return true;
+}
+
 static int prompt_start(struct prompt *prompt);
 
 /* A terminal is free: the next in line has it. */
-static void prompts_go_on(struct agent *agent, dev_t device) {
+static void prompts_go_on(struct agent *agent, unsigned device) {
 	for (struct prompt *p = agent->prompts; p; p = p->next) {
 		if (p->device != device)
 			continue;
-		/* A failure to start is told by its own deadline at the latest. */
-		if (!p->job && prompt_start(p) < 0)
+		if (!p->job && prompt_start(p) < 0) {
+			/* Not from here: whoever called us may be in the midst of ending another. */
 			log_warning("a waiting question could not be asked");
+			p->has_failed = true;
+			(void) sd_event_source_set_time_relative(p->deadline, 0);
+		}
 		return;
 	}
 }
@@ -73,7 +86,7 @@ static void prompts_go_on(struct agent *agent, dev_t device) {
 static void prompt_finish(
 	struct prompt *prompt, enum refusal refusal, const struct secret *secret) {
 	struct agent *agent = prompt->agent;
-	dev_t device = prompt->device;
+	unsigned device = prompt->device;
 
 	prompt_unlink(prompt);
 	prompt->deadline = sd_event_source_disable_unref(prompt->deadline);
@@ -102,9 +115,12 @@ static void prompt_answered(
 }
 
 static int prompt_on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct prompt *prompt = userdata;
+
 	(void) source;
 	(void) usec;
-	prompt_finish(userdata, REFUSAL_PROMPT_TIMEOUT, NULL);
+	prompt_finish(
+		prompt, prompt->has_failed ? REFUSAL_BUSY : REFUSAL_PROMPT_TIMEOUT, NULL);
 	return 0;
 }
 
@@ -138,7 +154,7 @@ static int fill_task(struct prompt *prompt, const struct prompt_words *words) {
 	return r;
 }
 
-static bool terminal_is_busy(const struct agent *agent, dev_t device) {
+static bool terminal_is_busy(const struct agent *agent, unsigned device) {
 	for (struct prompt *p = agent->prompts; p; p = p->next) {
 		if (p->device == device)
 			return true;
@@ -147,14 +163,15 @@ static bool terminal_is_busy(const struct agent *agent, dev_t device) {
 }
 
 static int take_terminal(struct prompt *prompt, int terminal) {
-	struct stat status;
+	unsigned device;
 
 	if (terminal < 0)
 		return 0;
 	prompt->terminal = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
-	if (prompt->terminal < 0 || fstat(prompt->terminal, &status) < 0)
+	/* Not st_rdev: a client opens /dev/tty, which is one device for everybody. */
+	if (prompt->terminal < 0 || ioctl(prompt->terminal, TIOCGDEV, &device) < 0)
 		return -errno;
-	prompt->device = status.st_rdev;
+	prompt->device = device;
 	return 0;
 }
 
@@ -178,10 +195,28 @@ static int prompt_prepare(struct agent *agent, int terminal, const struct prompt
 	return 0;
 }
 
+/* Gets in line, and begins if it is the first. */
+static int prompt_enter(struct prompt *prompt) {
+	struct agent *agent = prompt->agent;
+	bool must_wait = terminal_is_busy(agent, prompt->device);
+	size_t n = 0;
+	int r;
+
+	for (const struct prompt *p = agent->prompts; p; p = p->next)
+		n++;
+	if (n >= PROMPTS_MAX)
+		return -EBUSY;
+	prompt_link(prompt);
+	r = sd_event_add_time_relative(agent->event, &prompt->deadline, CLOCK_MONOTONIC,
+		PROMPT_DEADLINE_USEC + MARGIN_USEC, 0, prompt_on_deadline, prompt);
+	if (r < 0)
+		return r;
+	return must_wait ? 0 : prompt_start(prompt);
+}
+
 int prompt_new(struct agent *agent, int terminal, const struct prompt_words *words,
 	prompt_done_t done, void *userdata, struct prompt **ret) {
 	_cleanup_(prompt_freep) struct prompt *prompt = NULL;
-	bool must_wait;
 	int r;
 
 	if (!prompt_is_possible(agent, terminal))
@@ -191,48 +226,36 @@ int prompt_new(struct agent *agent, int terminal, const struct prompt_words *wor
 		return r;
 	prompt->done = done;
 	prompt->userdata = userdata;
-	must_wait = terminal_is_busy(agent, prompt->device);
-	prompt_link(prompt);
-	r = sd_event_add_time_relative(agent->event, &prompt->deadline, CLOCK_MONOTONIC,
-		PROMPT_DEADLINE_USEC + MARGIN_USEC, 0, prompt_on_deadline, prompt);
+	r = prompt_enter(prompt);
 	if (r < 0)
 		return r;
-	if (!must_wait) {
-		r = prompt_start(prompt);
-		if (r < 0)
-			return r;
-	}
 	*ret = TAKE_PTR(prompt);
 	return 0;
 }
 
 void prompt_say(struct agent *agent, int terminal, const char *text) {
 	const struct prompt_words words = {.question = QUESTION_SAY, .text = text};
-	struct prompt *prompt;
+	_cleanup_(prompt_freep) struct prompt *prompt = NULL;
 
-	/* A message is a courtesy: where it cannot be shown at once, the log has it. */
+	/* The log and the audit have it as well. */
 	if (terminal < 0 || prompt_prepare(agent, terminal, &words, &prompt) < 0)
 		return;
 	prompt->is_alone = true;
-	if (terminal_is_busy(agent, prompt->device)) {
-		prompt_free(prompt);
+	if (prompt_enter(prompt) < 0)
 		return;
-	}
-	prompt_link(prompt);
-	if (prompt_start(prompt) < 0)
-		prompt_free(prompt);
+	prompt = NULL; /* It frees itself when it was said. */
 }
 
 struct prompt *prompt_free(struct prompt *prompt) {
 	struct agent *agent;
-	dev_t device;
+	unsigned device;
 	bool was_first;
 
 	if (!prompt)
 		return NULL;
 	agent = prompt->agent;
 	device = prompt->device;
-	was_first = prompt->link && prompt->job;
+	was_first = prompt->link && is_first(prompt);
 	prompt_unlink(prompt);
 	job_free(prompt->job);
 	sd_event_source_disable_unref(prompt->deadline);

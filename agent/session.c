@@ -96,6 +96,14 @@ void session_hold(struct session *session) {
 	session->is_held = true;
 }
 
+void session_drop_secret(struct session *session) {
+	if (session->state != SESSION_WRITING || !session->answer.is_secret)
+		return;
+	json_writer_done(&session->answer);
+	session->state = SESSION_CLOSED;
+	(void) sd_event_source_set_enabled(session->turn, SD_EVENT_ONESHOT);
+}
+
 struct json_writer *session_answer(struct session *session, bool is_secret) {
 	json_writer_done(&session->answer);
 	json_writer_init(&session->answer, is_secret);
@@ -108,6 +116,12 @@ void session_send(struct session *session) {
 	if (session->state == SESSION_CLOSED)
 		return;
 	r = json_writer_finish(&session->answer);
+	if (r < 0) {
+		/* Something in it is not UTF-8, or too long: better an answer than none. */
+		log_warning("an answer could not be written: %s", strerror(-r));
+		reply_refusal(session_answer(session, false), refusal_from_errno(r), NULL, NULL);
+		r = json_writer_finish(&session->answer);
+	}
 	session->state = r < 0 ? SESSION_CLOSED : SESSION_WRITING;
 	session->n_sent = 0;
 	if (session->is_in_turn)
@@ -193,6 +207,12 @@ static void session_run(struct session *session, const uint8_t *line, size_t siz
 	dispatch(session);
 }
 
+static bool session_has_line(const struct session *session) {
+	const struct waiting *waiting = &session->waiting;
+
+	return waiting->size > 0 && memchr(secret_peek(waiting->bytes), '\n', waiting->size);
+}
+
 /* Runs the next line if one is waiting. */
 static void session_run_waiting(struct session *session) {
 	const uint8_t *bytes, *end;
@@ -212,6 +232,19 @@ static void session_run_waiting(struct session *session) {
 	line = (size_t) (end - bytes);
 	session_run(session, bytes, line);
 	waiting_drop(&session->waiting, &session->agent->n_waiting_bytes, line + 1);
+}
+
+/*
+ * Idle again. A line that waits already has to wait for a turn of the loop as
+ * if it came now: being writable wakes us, after the others had theirs.
+ */
+static void session_await_line(struct session *session) {
+	if (session_has_line(session)) {
+		session_watch(session, EPOLLOUT);
+		return;
+	}
+	session_watch(session, EPOLLIN);
+	session_run_waiting(session); /* Half a line has a deadline. */
 }
 
 /* Goes on as far as it can without waiting for anybody. */
@@ -243,8 +276,7 @@ static void session_go_on(struct session *session) {
 			return;
 		}
 		session->state = SESSION_READING;
-		session_watch(session, EPOLLIN);
-		session_run_waiting(session);
+		session_await_line(session);
 	}
 }
 
@@ -302,7 +334,9 @@ static int session_on_io(sd_event_source *source, int fd, uint32_t revents, void
 		else
 			session->state = SESSION_CLOSED;
 	}
-	if (session->state == SESSION_READING)
+	if (session->state == SESSION_READING && session_has_line(session))
+		session_run_waiting(session);
+	else if (session->state == SESSION_READING)
 		session_receive(session);
 	session_go_on(session);
 	session->is_in_turn = false;

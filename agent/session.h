@@ -71,5 +71,8 @@ void session_hold(struct session *session);
 struct json_writer *session_answer(struct session *session, bool is_secret);
 void session_send(struct session *session);
 
+/* Drops an answer with a secret that the peer has not taken yet, and the connection with it. */
+void session_drop_secret(struct session *session);
+
 /* Is a request under way? */
 bool session_is_running(const struct session *session);

@@ -5,7 +5,8 @@
 
 #include "protocol/secret.h"
 
-#define FIRST_CAPACITY 1024
+/* A page: less could not be locked. */
+#define FIRST_CAPACITY 4096
 
 static int grow(struct waiting *waiting, size_t *total, size_t size) {
 	size_t old = waiting->bytes ? secret_size(waiting->bytes) : 0;

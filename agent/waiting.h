@@ -11,8 +11,8 @@
 
 struct secret;
 
-/* All connections together. */
-#define WAITING_MAX ((size_t) 4 * 1024 * 1024)
+/* All connections together: far below what may be locked (8 MiB). */
+#define WAITING_MAX ((size_t) 1024 * 1024)
 
 struct waiting {
 	struct secret *bytes;

@@ -48,6 +48,9 @@ void terminal_restore(const struct terminal *terminal) {
 
 	if (!terminal_is_ours(terminal))
 		return;
+	/* Hushed when we came: another's question stood there, and these modes are not the shell's. */
+	if ((terminal->modes.c_lflag & (ICANON | ECHO | ISIG)) == 0)
+		return;
 	if (tcgetattr(terminal->fd, &modes) < 0 || modes_are_equal(&modes, &terminal->modes))
 		return;
 

@@ -337,12 +337,23 @@ static void get_opened(enum refusal refusal, void *userdata) {
 
 /* Locked: the passphrase is asked now, before the build, while the person is there. */
 static void get_open(struct get *get) {
-	static const char text[] = "cpub-agent: cargo is about to use your registry credentials.\n";
 	struct session *session = get->session;
+	_cleanup_(freep) char *who = NULL;
+	_cleanup_(freep) char *text = NULL;
 	int r;
 
 	if (store_state(session->agent->store) == STORE_OPEN) {
 		get_read(get);
+		return;
+	}
+	who = peer_describe(&session->peer);
+	if (asprintf(&text,
+		    "cpub-agent: cargo is about to use your registry credentials.\n"
+		    "  registry  %s\n"
+		    "  asked by  %s (claimed)\n",
+		    session->url, who ? who : "?") < 0) {
+		text = NULL;
+		session_refuse(session, REFUSAL_NO_MEMORY, NULL);
 		return;
 	}
 	r = passphrase_new(session->agent, PASSPHRASE_UNLOCK, session->terminal, text, NULL,

@@ -71,6 +71,12 @@ static void unlock_start(struct unlock *unlock, struct secret *given) {
 	struct session *session = unlock->session;
 	int r;
 
+	if (store_state(session->agent->store) == STORE_OPEN) {
+		/* Opened by another while the pipe was read. */
+		secret_free(given);
+		unlock_answer(session, true);
+		return;
+	}
 	r = passphrase_new(session->agent, PASSPHRASE_UNLOCK, session->terminal, NULL, given,
 		unlock_checked, unlock, &unlock->passphrase);
 	if (r == -ENOTTY)

@@ -167,11 +167,18 @@ static int login_fill(const struct login *login, struct account *account) {
 static void login_token(struct login *login, struct secret *token) {
 	_cleanup_(secret_freep) struct secret *taken = token;
 	_cleanup_(account_freep) struct account *account = NULL;
+	_cleanup_(account_freep) struct account *old = NULL;
 	struct session *session = login->session;
 	int r;
 
 	if (!token_is_valid(secret_peek(taken), secret_size(taken))) {
 		login_refuse(login, REFUSAL_BAD_TOKEN, NULL);
+		return;
+	}
+	/* Time has passed with the question: what was agreed to must be what happens. */
+	r = store_find(session->agent->store, session->url, login->account, false, &old);
+	if ((r == 0) != login->replaces && (r == 0 || r == -ENOENT)) {
+		login_refuse(login, REFUSAL_BUSY, NULL);
 		return;
 	}
 	account = account_new(session->url, login->account);

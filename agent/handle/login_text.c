@@ -23,10 +23,20 @@ bool login_text_is_printable(const char *text) {
 	return true;
 }
 
+/* Longer texts could forge lines of ours by wrapping; so could rows of blanks, of which one stays. */
+#define CLEAN_MAX 160
+
 /* A text of the client's: control bytes and anything exotic become `?`. */
 static void write_clean(FILE *out, const char *text) {
-	for (const char *c = text; *c && c - text < URL_MAX; c++)
+	for (const char *c = text; *c; c++) {
+		if (c - text == CLEAN_MAX) {
+			fprintf(out, "...");
+			return;
+		}
+		if (*c == ' ' && c > text && c[-1] == ' ')
+			continue;
 		(void) fputc(*c < 0x20 || *c > 0x7e ? '?' : *c, out);
+	}
 }
 
 static void write_source(FILE *out, const struct request *request) {

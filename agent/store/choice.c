@@ -29,6 +29,9 @@ int choice_read(struct choice *ret) {
 	if (sscanf(text, "store %15[a-z] generation %" SCNu64, choice.medium, &choice.generation) !=
 		2)
 		return -EBADMSG;
+	/* Never recorded by us: nothing of it outlives its process. */
+	if (strcmp(choice.medium, "memory") == 0)
+		return -EBADMSG;
 	*ret = choice;
 	return 0;
 }

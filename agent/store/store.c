@@ -231,7 +231,7 @@ static void store_read_back(int error, struct image *image, void *userdata) {
 		if (store->staged_seal) {
 			seal_free(store->seal);
 			store->seal = TAKE_PTR(store->staged_seal);
-			store->state = STORE_OPEN;
+			store->state = seal_is_open(store->seal) ? STORE_OPEN : STORE_LOCKED;
 			store->error = 0;
 		}
 		store_record(store);
@@ -339,6 +339,8 @@ int store_check_key(const struct store *store, const struct secret *slot_key) {
 }
 
 void store_lock(struct store *store) {
+	if (store->staged_seal) /* One that is just being made comes out locked. */
+		seal_close(store->staged_seal);
 	if (store->state != STORE_OPEN)
 		return;
 	seal_close(store->seal);

@@ -244,7 +244,7 @@ def test_case_22_question_shows_index_api_name_and_crates_ios_own_page(open_desk
 
 @pytest.mark.parametrize("login_url, shown", [
     ("https://localhost/me", "  token at  https://localhost/me (claimed)"),
-    ("https://x/\x1b[2J\n  api  y", "  token at  https://x/?[2J?  api  y (claimed)"),
+    ("https://x/\x1b[2J\n  api  y", "  token at  https://x/?[2J? api y (claimed)"),
     (None, None),
 ], ids=ascii)
 def test_case_22_login_url_is_shown_clean_and_as_claimed(ready_desk, registry, login_url, shown):
