@@ -38,7 +38,7 @@ class Client:
         if registry.ca:
             trust = ssl.create_default_context(cafile=registry.ca)
             self.connection = http.client.HTTPSConnection(
-                "localhost", registry.port, context=trust, timeout=TIMEOUT_SECONDS)
+                "127.0.0.1", registry.port, context=trust, timeout=TIMEOUT_SECONDS)
         else:
             self.connection = http.client.HTTPConnection(
                 "127.0.0.1", registry.port, timeout=TIMEOUT_SECONDS)

@@ -285,7 +285,7 @@ def test_command_line_serves_until_it_is_told_to_stop(tmp_path):
         assert said["index"] == f"sparse+https://localhost:{said['port']}/index/"
         assert said["api"] == f"https://localhost:{said['port']}"
         trust = ssl.create_default_context(cafile=said["ca"])
-        connection = http.client.HTTPSConnection("localhost", said["port"], context=trust)
+        connection = http.client.HTTPSConnection("127.0.0.1", said["port"], context=trust)
         connection.request("GET", "/api/v1/me", headers={"User-Agent": "x",
                                                          "Authorization": "by hand"})
         assert b"crates.io website" in connection.getresponse().read()
