@@ -136,7 +136,8 @@ static int agent_watch_signals(struct agent *agent) {
 	/* Before the first child: sd_event_add_child wants SIGCHLD blocked. */
 	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
 		return -errno;
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	/* A peer that has left, and a file at its size limit, are errors to be told. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
 		return -errno;
 	for (size_t i = 0; i < sizeof(stop) / sizeof(stop[0]); i++) {
 		/* Without a handler the loop ends. */
