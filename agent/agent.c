@@ -104,7 +104,7 @@ static int agent_on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 			return sd_event_exit(agent->event, 0);
 		}
 	}
-	if (wait == 0) /* Somebody is busy: look again soon. */
+	if (is_busy) /* And may be about to open the store: look again soon. */
 		wait = USEC_PER_SEC;
 	(void) sd_event_source_set_time_relative(source, wait);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
