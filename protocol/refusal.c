@@ -44,6 +44,16 @@ static const struct {
 		"again from the registry"},
 	[REFUSAL_BAD_PASSPHRASE] = {"bad-passphrase", EXIT_USAGE,
 		"the passphrase must be a non-empty line of 1024 bytes at most; choose another"},
+	[REFUSAL_TOKEN_SHAPE] = {"token-shape", EXIT_USAGE,
+		"this does not look like a token of crates.io, so it was sent nowhere; copy it again, or "
+		"store it unchecked with `cpub-agent login --no-check`"},
+	[REFUSAL_READ_NOT_NEEDED] = {"read-not-needed", EXIT_USAGE,
+		"this registry asks for no token for reads; log in without `--for read`"},
+	[REFUSAL_FILE_INVALID] = {"file-invalid", EXIT_FAILED,
+		"the file is not TOML as cargo writes it, or is too large; correct it, or give its "
+		"tokens to `cpub-agent login` one by one"},
+	[REFUSAL_NO_TOKEN_IN_FILE] = {"no-token-in-file", EXIT_USAGE,
+		"the file holds no token under that key; look at it again"},
 
 	[REFUSAL_NO_STORE] = {"no-store", EXIT_NEEDS,
 		"there is no store for tokens yet; run `cpub-agent init`"},
@@ -75,6 +85,12 @@ static const struct {
 		"the passphrase is wrong; try again"},
 	[REFUSAL_ACCOUNT_UNKNOWN] = {"account-unknown", EXIT_NEEDS,
 		"this registry has no account of that name; see `cpub-agent list`"},
+	[REFUSAL_ACCOUNT_EXISTS] = {"account-exists", EXIT_FAILED,
+		"there is a token for this account already, and it stays; to put another in its place, "
+		"give `--replace`"},
+	[REFUSAL_TOKEN_EXPIRED] = {"token-expired", EXIT_NEEDS,
+		"the token has expired, or does so within a minute; make a new one at the registry and "
+		"run `cpub-agent login --replace`"},
 	[REFUSAL_READ_AUTH_NOT_AGREED] = {"read-auth-not-agreed", EXIT_NEEDS,
 		"the registry asks for a token for reads, and you have not agreed to hand one out "
 		"for that; run `cpub-agent login` for this registry"},
@@ -106,8 +122,19 @@ static const struct {
 		"the registry's name comes from a project file or the environment, and nobody is "
 		"there to confirm its host; give `--index URL`"},
 	[REFUSAL_AUTH_REQUIRED] = {"auth-required", EXIT_REGISTRY,
-		"this registry asks for a token for every read, which cpub-agent cannot do yet; "
-		"nothing was stored"},
+		"this registry asks for a token for every read; log in there first with `cpub-agent "
+		"login`"},
+	[REFUSAL_TOKEN_REJECTED] = {"token-rejected", EXIT_REGISTRY,
+		"the registry does not accept this token: it is mistyped, revoked or expired; nothing was "
+		"stored"},
+	[REFUSAL_OWNER_LOCKED] = {"owner-locked", EXIT_REGISTRY,
+		"the registry has locked the account that this token belongs to; ask its operators"},
+	[REFUSAL_ORIGIN_CHANGED] = {"origin-changed", EXIT_DENIED,
+		"the index now names another API or download URL than at login, so no token was handed "
+		"out; find out why, and if it is right run `cpub-agent trust`"},
+	[REFUSAL_CHECKSUM_DIFFERS] = {"checksum-differs", EXIT_MISMATCH,
+		"the index lists another checksum than the one that was approved: what went up is not "
+		"what you approved; look at it, and `cargo yank` it if it is not yours"},
 	[REFUSAL_INDEX_INVALID] = {"index-invalid", EXIT_REGISTRY,
 		"the index's config.json names no usable API; ask the registry's operator"},
 	[REFUSAL_INDEX_REFUSED] = {"index-refused", EXIT_REGISTRY,

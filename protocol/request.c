@@ -178,7 +178,74 @@ static int take_token(const struct json *root, struct request *request) {
 	return secret_from(token, strlen(token), &request->token);
 }
 
-static int take_login(const struct json *root, struct request *request) {
+/* A time, which may be absent. */
+static int take_time(const struct json *object, const char *name, int64_t *ret) {
+	int r = json_get_integer(object, name, ret);
+
+	if (r == -ENOENT)
+		return 0;
+	return r == 0 && *ret <= 0 ? -EBADMSG : r;
+}
+
+/* Only in our own words, and shown to people: printable, and no longer than a line. */
+#define TOLD_MAX 256
+
+static bool told_is_valid(const char *text) {
+	size_t size = text ? strlen(text) : 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	}
+	return !text || (size > 0 && size <= TOLD_MAX);
+}
+
+/* What the person tells of the token, and how it is to be treated. */
+static int take_told(const struct json *root, struct request *request) {
+	const struct {
+		const char *name;
+		bool *flag;
+	} flags[] = {
+		{"no-check", &request->no_check},
+		{"replace", &request->replace},
+	};
+	int r;
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		r = take_flag(root, flags[i].name, flags[i].flag);
+		if (r < 0)
+			return r;
+	}
+	r = take_time(root, "expires", &request->expires);
+	if (r == 0)
+		r = take_text(root, "scope", &request->scope);
+	if (r == 0)
+		r = take_text(root, "crates", &request->crates);
+	if (r == 0)
+		r = take_text(root, "secret-in-file", &request->secret_in_file);
+	if (r < 0)
+		return r;
+	return told_is_valid(request->scope) && told_is_valid(request->crates) &&
+			told_is_valid(request->secret_in_file)
+		? 0
+		: REFUSAL_BAD_NAME;
+}
+
+/* What the credential is for: absent for all, or `read`. */
+static int take_use(const struct json *root, struct request *request) {
+	const char *use;
+	int r = json_get_string(root, "for", &use);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 || strcmp(use, "read") != 0)
+		return -EBADMSG;
+	request->for_read = true;
+	return 0;
+}
+
+/* Where the registry is and how it is reached. */
+static int take_network(const struct json *root, struct request *request) {
 	const struct {
 		const char *name;
 		char **text;
@@ -203,10 +270,17 @@ static int take_login(const struct json *root, struct request *request) {
 		r = url_source_from_name(source, &request->url_source);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = take_flag(root, "allow-http", &request->allow_http);
-	if (r < 0)
-		return r;
-	return take_token(root, request);
+	return take_flag(root, "allow-http", &request->allow_http);
+}
+
+static int take_login(const struct json *root, struct request *request) {
+	int r = take_network(root, request);
+
+	if (r == 0)
+		r = take_use(root, request);
+	if (r == 0)
+		r = take_told(root, request);
+	return r != 0 ? r : take_token(root, request);
 }
 
 static int take_init(const struct json *root, struct request *request) {
@@ -246,6 +320,8 @@ static int take_fields(const struct json *root, struct request *request) {
 		return take_login(root, request);
 	case KIND_LOGOUT:
 		r = take_flag(root, "all", &request->all);
+		if (r == 0)
+			r = take_use(root, request);
 		if (r < 0)
 			return r;
 		return request->index_url || request->all ? 0 : -EBADMSG;
@@ -338,49 +414,10 @@ struct request *request_free(struct request *request) {
 	free_text(request->ca_pem);
 	free_text(request->ca_file);
 	free_text(request->proxy);
+	free_text(request->scope);
+	free_text(request->crates);
+	free_text(request->secret_in_file);
 	free_text(request->store);
 	free(request);
 	return NULL;
-}
-
-static void write_text(struct json_writer *writer, const char *name, const char *value) {
-	if (value)
-		json_write_string(writer, name, value);
-}
-
-static void write_flag(struct json_writer *writer, const char *name, bool value) {
-	if (value)
-		json_write_bool(writer, name, value);
-}
-
-void request_write(struct json_writer *writer, const struct request *request) {
-	json_write_object(writer, NULL);
-	json_write_integer(writer, "v", 1);
-	if (request->index_url) {
-		json_write_object(writer, "registry");
-		json_write_string(writer, "index-url", request->index_url);
-		write_text(writer, "name", request->registry_name);
-		json_write_object_end(writer);
-	}
-	json_write_string(writer, "kind", kind_row(request->kind)->name);
-	if (request->operation != _OPERATION_INVALID)
-		json_write_string(writer, "operation", operation_name(request->operation));
-	write_text(writer, "name", request->crate);
-	write_text(writer, "vers", request->version);
-	write_text(writer, "cksum", request->checksum);
-	write_text(writer, "account", request->account);
-	write_text(writer, "login-url", request->login_url);
-	if (request->url_source != URL_SOURCE_UNKNOWN)
-		json_write_string(writer, "url-source", url_source_name(request->url_source));
-	write_text(writer, "url-file", request->url_file);
-	write_text(writer, "api", request->api);
-	write_text(writer, "ca-pem", request->ca_pem);
-	write_text(writer, "ca-file", request->ca_file);
-	write_text(writer, "proxy", request->proxy);
-	write_flag(writer, "allow-http", request->allow_http);
-	write_flag(writer, "all", request->all);
-	write_text(writer, "store", request->store);
-	write_flag(writer, "no-passphrase", request->no_passphrase);
-	write_flag(writer, "secret-in-pipe", request->secret_in_pipe);
-	json_write_object_end(writer);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cleanup.h"
 #include "kind.h"
@@ -41,7 +42,7 @@ struct request {
 	char *version;
 	char *checksum;
 
-	/* login */
+	/* login; trust and the network's members too */
 	struct secret *token;
 	char *login_url;
 	enum url_source url_source;
@@ -51,6 +52,14 @@ struct request {
 	char *ca_file; /* where ca_pem was read, to be shown */
 	char *proxy;
 	bool allow_http;
+	bool for_read;	/* a credential for reads alone; logout too */
+	bool no_check;	/* ask neither the index nor the registry */
+	bool replace;	/* a token that is there may go */
+	int64_t expires; /* Unix time, as the person told it; 0: not told */
+	char *scope;	 /* as told */
+	char *crates;	 /* as told */
+	/* The token stands under this key in a file sent with the request, `registries.corp.token`. */
+	char *secret_in_file;
 
 	/* logout */
 	bool all;
@@ -59,7 +68,7 @@ struct request {
 	char *store;
 	bool no_passphrase;
 
-	/* login, init, unlock: the secret comes through a pipe sent with the request. */
+	/* login, init, unlock, passwd: the secret comes through a pipe sent with the request. */
 	bool secret_in_pipe;
 };
 

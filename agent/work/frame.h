@@ -39,7 +39,7 @@ enum field {
 	FIELD_SECRET,
 	FIELD_ASKPASS, /* program to use instead of a terminal */
 
-	/* net: URL, CA, proxy -> what config.json says */
+	/* net: one GET; URL, CA, proxy, perhaps a token -> what the errand asks for */
 	FIELD_URL = 48,
 	FIELD_CA_PEM,
 	FIELD_PROXY,
@@ -48,6 +48,32 @@ enum field {
 	FIELD_DL,
 	FIELD_AUTH_REQUIRED, /* u64: 0 or 1 */
 	FIELD_HTTP_STATUS,
+	FIELD_ERRAND,	     /* u64: enum errand; absent: ERRAND_CONFIG */
+	FIELD_TOKEN,	     /* goes into Authorization as it is */
+	FIELD_CRATE,	     /* ERRAND_CRATE: its name */
+	FIELD_VERSION,	     /* ERRAND_CRATE: one to look for; may be absent */
+	FIELD_VERDICT,	     /* u64: enum verdict, of ERRAND_PROBE */
+	FIELD_IS_NEW,	     /* u64: 1 if the index does not know the crate */
+	FIELD_LAST_VERSION,  /* the last one that the index lists */
+	FIELD_CHECKSUM,	     /* sha256 that the index has for FIELD_VERSION; absent if not listed */
+};
+
+/* What worker-net is sent for. */
+enum errand {
+	ERRAND_CONFIG, /* an index's config.json -> api, dl, auth-required */
+	ERRAND_PROBE,  /* crates.io's GET /api/v1/me -> a verdict on the token */
+	ERRAND_CRATE,  /* a crate's file in a sparse index -> is new, last version, checksum */
+	_ERRAND_MAX,
+};
+
+/* What crates.io's words about a token mean. Words that we do not know are no verdict. */
+enum verdict {
+	VERDICT_UNKNOWN,
+	VERDICT_VALID,
+	VERDICT_DEAD,	   /* unknown there, revoked or expired: it does not tell which */
+	VERDICT_MALFORMED, /* not of a form that it ever gives out */
+	VERDICT_LOCKED,	   /* the token's owner is locked out */
+	_VERDICT_MAX,
 };
 
 enum question {
