@@ -103,8 +103,7 @@ def refusals() -> dict[str, int]:
 def request_members() -> set[str]:
     """Every member that a request is read for."""
     text = source("protocol/request.c")
-    text = text[:text.index("void request_write")]
-    calls = r'(?:take_text|take_flag|json_get_\w+|json_member)\(\w+, "([a-z-]+)"'
+    calls = r'(?:take_text|take_flag|take_time|json_get_\w+|json_member)\(\w+, "([a-z-]+)"'
     return set(re.findall(calls, text)) | set(re.findall(r'\{"([a-z-]+)", &request->', text))
 
 
