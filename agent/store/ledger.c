@@ -10,6 +10,12 @@
 #include "manifest.h"
 #include "seal.h"
 
+/* The fields that a record is found by, in whatever type of record; as in agent/account.c. */
+enum tag {
+	TAG_URL = 2,
+	TAG_NAME,
+};
+
 /* Tags stand at the front of a record, in the clear. */
 static bool has_tags(const struct image_record *record, const uint8_t *tags, size_t size) {
 	return record->size > SEAL_TAGS_SIZE && memcmp(record->bytes, tags, size) == 0 &&
@@ -23,6 +29,23 @@ static const struct image_record *find_tags(
 			return &image->records[i];
 	}
 	return NULL;
+}
+
+/* The tags under which a record of these fields is found; zeros for one that is about no URL. */
+static int record_tags(
+	const struct seal *seal, const struct fields *fields, uint8_t ret[SEAL_TAGS_SIZE]) {
+	_cleanup_(freep) char *url = NULL;
+	_cleanup_(freep) char *name = NULL;
+	int r;
+
+	memset(ret, 0, SEAL_TAGS_SIZE);
+	r = fields_get_string(fields, TAG_URL, &url);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = fields_get_string(fields, TAG_NAME, &name);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return seal_tags(seal, url, name, ret);
 }
 
 static const struct image_record *find_account(const struct image *image,
@@ -40,6 +63,23 @@ static const struct image_record *find_url(
 
 	(void) seal_tags(seal, url, NULL, tags);
 	return find_tags(image, tags, SEAL_TAG_SIZE);
+}
+
+int ledger_new(const struct seal *seal, struct image **ret) {
+	_cleanup_(image_freep) struct image *image = NULL;
+	const uint8_t *header;
+	size_t size;
+	int r;
+
+	r = image_new(&image);
+	if (r < 0)
+		return r;
+	header = seal_header(seal, &size);
+	r = image_set_header(image, header, size);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(image);
+	return 0;
 }
 
 bool ledger_has_url(const struct image *image, const struct seal *seal, const char *url) {
@@ -106,9 +146,9 @@ int ledger_put(struct image *image, const struct seal *seal, const struct accoun
 		memcpy(id, old->id, IMAGE_ID_SIZE);
 	else
 		cipher_random(id, IMAGE_ID_SIZE);
-	r = seal_tags(seal, account->url, account->name, tags);
+	r = account_write(account, &fields);
 	if (r == 0)
-		r = account_write(account, &fields);
+		r = record_tags(seal, fields, tags);
 	if (r < 0)
 		return r;
 	r = seal_encrypt(seal, id, tags, fields, &bytes, &size);
@@ -122,4 +162,49 @@ int ledger_erase(
 	const struct image_record *record = find_account(image, seal, url, name);
 
 	return record ? image_erase(image, record->id) : -ENOENT;
+}
+
+static int reseal_record(const struct image_record *record, const struct seal *old,
+	const struct seal *seal, struct image *image) {
+	_cleanup_(fields_freep) struct fields *fields = NULL;
+	_cleanup_(freep) uint8_t *bytes = NULL;
+	uint8_t tags[SEAL_TAGS_SIZE];
+	size_t size;
+	int r;
+
+	r = seal_decrypt(old, record->id, record->bytes, record->size, &fields);
+	if (r == 0)
+		r = record_tags(old, fields, tags);
+	if (r < 0)
+		return r;
+	/* Found by something that we do not know of: nobody would find it again. */
+	if (memcmp(record->bytes, tags, SEAL_TAGS_SIZE) != 0)
+		return -ENOTSUP;
+	r = record_tags(seal, fields, tags);
+	if (r == 0)
+		r = seal_encrypt(seal, record->id, tags, fields, &bytes, &size);
+	if (r < 0)
+		return r;
+	return image_put(image, record->id, bytes, size);
+}
+
+int ledger_reseal(const struct image *image, const struct seal *old, const struct seal *seal,
+	struct image **ret) {
+	_cleanup_(image_freep) struct image *resealed = NULL;
+	int r;
+
+	r = ledger_new(seal, &resealed);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < image->n_records; i++) {
+		const struct image_record *record = &image->records[i];
+
+		if (memcmp(record->id, manifest_id, IMAGE_ID_SIZE) == 0)
+			continue;
+		r = reseal_record(record, old, seal, resealed);
+		if (r < 0)
+			return r;
+	}
+	*ret = TAKE_PTR(resealed);
+	return 0;
 }

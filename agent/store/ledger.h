@@ -12,6 +12,9 @@ struct account;
 struct image;
 struct seal;
 
+/* An image with the seal's header and no record. Caller frees *ret. 0 or -ENOMEM. */
+int ledger_new(const struct seal *seal, struct image **ret);
+
 /* Need no open seal. */
 bool ledger_has_url(const struct image *image, const struct seal *seal, const char *url);
 size_t ledger_n_accounts(const struct image *image);
@@ -27,3 +30,12 @@ int ledger_at(const struct image *image, const struct seal *seal, size_t index,
 int ledger_put(struct image *image, const struct seal *seal, const struct account *account);
 int ledger_erase(
 	struct image *image, const struct seal *seal, const char *url, const char *name);
+
+/*
+ * All records, also of types unknown to us, opened by `old` and sealed anew by
+ * `seal`, one at a time; without a manifest. 0 and *ret (caller frees), -ENOKEY,
+ * -EBADMSG (one does not open), -ENOTSUP (one is found by other fields than we
+ * know), -ENOMEM.
+ */
+int ledger_reseal(const struct image *image, const struct seal *old, const struct seal *seal,
+	struct image **ret);

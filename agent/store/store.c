@@ -40,7 +40,7 @@ struct store {
 	store_done_t done;
 	void *userdata;
 	struct image *staged;
-	struct seal *staged_seal; /* store_create only */
+	struct seal *staged_seal; /* store_create and store_rekey only */
 };
 
 static int store_set_medium(struct store *store, const char *name) {
@@ -282,8 +282,6 @@ int store_create(struct store *store, const char *medium, const struct kdf *kdf,
 	const struct secret *slot_key, store_done_t done, void *userdata) {
 	_cleanup_(image_freep) struct image *image = NULL;
 	_cleanup_(seal_freep) struct seal *seal = NULL;
-	const uint8_t *header;
-	size_t size;
 	int r;
 
 	if (store->state != STORE_ABSENT)
@@ -298,11 +296,7 @@ int store_create(struct store *store, const char *medium, const struct kdf *kdf,
 	r = seal_new(kdf, slot_key, &seal);
 	if (r < 0)
 		return r;
-	r = image_new(&image);
-	if (r < 0)
-		return r;
-	header = seal_header(seal, &size);
-	r = image_set_header(image, header, size);
+	r = ledger_new(seal, &image);
 	if (r < 0)
 		return r;
 	store->generation = 0;
@@ -388,24 +382,6 @@ int store_put(struct store *store, const struct account *account, store_done_t d
 	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
 }
 
-/* An image with nothing but the header. */
-static int stage_empty(const struct store *store, struct image **ret) {
-	_cleanup_(image_freep) struct image *image = NULL;
-	const uint8_t *header;
-	size_t size;
-	int r;
-
-	r = image_new(&image);
-	if (r < 0)
-		return r;
-	header = seal_header(store->seal, &size);
-	r = image_set_header(image, header, size);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(image);
-	return 0;
-}
-
 int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
 	void *userdata) {
 	_cleanup_(image_freep) struct image *staged = NULL;
@@ -413,10 +389,28 @@ int store_erase(struct store *store, const char *url, const char *name, store_do
 
 	if (store->state != STORE_OPEN)
 		return -ENOKEY;
-	r = url ? image_copy(store->image, &staged) : stage_empty(store, &staged);
+	r = url ? image_copy(store->image, &staged) : ledger_new(store->seal, &staged);
 	if (r == 0 && url)
 		r = ledger_erase(staged, store->seal, url, name);
 	if (r < 0)
 		return r;
 	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
+}
+
+int store_rekey(struct store *store, const struct kdf *kdf, const struct secret *slot_key,
+	store_done_t done, void *userdata) {
+	_cleanup_(image_freep) struct image *staged = NULL;
+	_cleanup_(seal_freep) struct seal *seal = NULL;
+	int r;
+
+	if (store->state != STORE_OPEN)
+		return -ENOKEY;
+	if (store->medium->is_busy) /* Before the work, which is more than that of a put. */
+		return -EBUSY;
+	r = seal_new(kdf, slot_key, &seal);
+	if (r == 0)
+		r = ledger_reseal(store->image, store->seal, seal, &staged);
+	if (r < 0)
+		return r;
+	return store_commit(store, TAKE_PTR(staged), TAKE_PTR(seal), done, userdata);
 }

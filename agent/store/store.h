@@ -86,5 +86,13 @@ int store_put(struct store *store, const struct account *account, store_done_t d
 /* Removes the account, or all of them for `url` NULL; read back as well. -ENOENT. */
 int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
 	void *userdata);
+/*
+ * Seals all records anew, under a new data key that `slot_key` opens; no other
+ * key does any more. As store_put; also -EBADMSG (a record does not open) and
+ * -ENOTSUP (a newer agent's record that would not be found again). The old
+ * keys stay in use until the callback tells 0.
+ */
+int store_rekey(struct store *store, const struct kdf *kdf, const struct secret *slot_key,
+	store_done_t done, void *userdata);
 /* Callbacks for that `userdata` are not wanted any more; the operation itself goes on. */
 void store_forget_callback(struct store *store, void *userdata);
