@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cipher.h"
+#include "index.h"
 
 #define MAGIC "cpub-agent vault\n"
 #define MAGIC_SIZE (sizeof(MAGIC) - 1)
@@ -28,8 +29,14 @@ struct image *image_free(struct image *image) {
 	for (size_t i = 0; i < image->n_records; i++)
 		free(image->records[i].bytes);
 	free(image->records);
+	index_free(image->index);
 	free(image);
 	return NULL;
+}
+
+int image_index(struct image *image) {
+	image->index = index_free(image->index);
+	return index_new(image, &image->index);
 }
 
 static int copy_bytes(const void *bytes, size_t size, uint8_t **ret) {
@@ -58,12 +65,16 @@ int image_set_header(struct image *image, const void *bytes, size_t size) {
 	return 0;
 }
 
-const struct image_record *image_find(const struct image *image, const uint8_t *id) {
+static struct image_record *find(const struct image *image, const uint8_t *id) {
 	for (size_t i = 0; i < image->n_records; i++) {
 		if (memcmp(image->records[i].id, id, IMAGE_ID_SIZE) == 0)
 			return &image->records[i];
 	}
 	return NULL;
+}
+
+const struct image_record *image_find(const struct image *image, const uint8_t *id) {
+	return find(image, id);
 }
 
 /* Adds a record without looking for one of the same id. Room must be there. */
@@ -90,16 +101,14 @@ static int reserve(struct image *image, size_t n) {
 }
 
 int image_put(struct image *image, const uint8_t *id, const void *bytes, size_t size) {
+	struct image_record *record = find(image, id);
 	uint8_t *copy;
 	int r;
 
 	if (size > IMAGE_RECORD_SIZE_MAX)
 		return -E2BIG;
-	for (size_t i = 0; i < image->n_records; i++) {
-		struct image_record *record = &image->records[i];
-
-		if (memcmp(record->id, id, IMAGE_ID_SIZE) != 0)
-			continue;
+	image->index = index_free(image->index);
+	if (record) {
 		r = copy_bytes(bytes, size, &copy);
 		if (r < 0)
 			return r;
@@ -117,17 +126,15 @@ int image_put(struct image *image, const uint8_t *id, const void *bytes, size_t 
 }
 
 int image_erase(struct image *image, const uint8_t *id) {
-	for (size_t i = 0; i < image->n_records; i++) {
-		struct image_record *record = &image->records[i];
+	struct image_record *record = find(image, id), *end = image->records + image->n_records;
 
-		if (memcmp(record->id, id, IMAGE_ID_SIZE) != 0)
-			continue;
-		free(record->bytes);
-		image->n_records--;
-		memmove(record, record + 1, (image->n_records - i) * sizeof(*record));
-		return 0;
-	}
-	return -ENOENT;
+	if (!record)
+		return -ENOENT;
+	image->index = index_free(image->index);
+	free(record->bytes);
+	memmove(record, record + 1, (size_t) (end - record - 1) * sizeof(*record));
+	image->n_records--;
+	return 0;
 }
 
 int image_copy(const struct image *image, struct image **ret) {
@@ -156,16 +163,43 @@ int image_copy(const struct image *image, struct image **ret) {
 	return 0;
 }
 
+static int compare_ids(const void *a, const void *b) {
+	const struct image_record *const *one = a, *const *other = b;
+
+	return memcmp((*one)->id, (*other)->id, IMAGE_ID_SIZE);
+}
+
+/* The records by their ids; caller frees. NULL without memory. */
+static const struct image_record **sort(const struct image *image) {
+	const struct image_record **sorted;
+
+	sorted = reallocarray(NULL, image->n_records + 1, sizeof(*sorted));
+	if (!sorted)
+		return NULL;
+	for (size_t i = 0; i < image->n_records; i++)
+		sorted[i] = &image->records[i];
+	qsort(sorted, image->n_records, sizeof(*sorted), compare_ids);
+	return sorted;
+}
+
+static bool record_equals(const struct image_record *a, const struct image_record *b) {
+	return a->size == b->size && memcmp(a->id, b->id, IMAGE_ID_SIZE) == 0 &&
+		memcmp(a->bytes, b->bytes, a->size) == 0;
+}
+
 bool image_equals(const struct image *a, const struct image *b) {
+	_cleanup_(freep) const struct image_record **in_a = NULL;
+	_cleanup_(freep) const struct image_record **in_b = NULL;
+
 	if (a->header_size != b->header_size || a->n_records != b->n_records ||
 		memcmp(a->header, b->header, a->header_size) != 0)
 		return false;
+	in_a = sort(a);
+	in_b = sort(b);
+	if (!in_a || !in_b)
+		return false; /* As far as we can tell. */
 	for (size_t i = 0; i < a->n_records; i++) {
-		const struct image_record *record = &a->records[i];
-		const struct image_record *other = image_find(b, record->id);
-
-		if (!other || other->size != record->size ||
-			memcmp(other->bytes, record->bytes, record->size) != 0)
+		if (!record_equals(in_a[i], in_b[i]))
 			return false;
 	}
 	return true;
@@ -291,22 +325,14 @@ static int take_all(struct reader *reader, struct image *image) {
 	return reader->size == 0 ? 0 : -EBADMSG;
 }
 
-static int compare_ids(const void *a, const void *b) {
-	return memcmp(a, b, IMAGE_ID_SIZE);
-}
-
 /* Two records of one id would be two answers to one question. */
 static int check_ids(const struct image *image) {
-	_cleanup_(freep) uint8_t *ids = NULL;
+	_cleanup_(freep) const struct image_record **sorted = sort(image);
 
-	ids = reallocarray(NULL, image->n_records + 1, IMAGE_ID_SIZE);
-	if (!ids)
+	if (!sorted)
 		return -ENOMEM;
-	for (size_t i = 0; i < image->n_records; i++)
-		memcpy(ids + i * IMAGE_ID_SIZE, image->records[i].id, IMAGE_ID_SIZE);
-	qsort(ids, image->n_records, IMAGE_ID_SIZE, compare_ids);
 	for (size_t i = 1; i < image->n_records; i++) {
-		if (compare_ids(ids + (i - 1) * IMAGE_ID_SIZE, ids + i * IMAGE_ID_SIZE) == 0)
+		if (compare_ids(&sorted[i - 1], &sorted[i]) == 0)
 			return -EBADMSG;
 	}
 	return 0;

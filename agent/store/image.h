@@ -24,18 +24,25 @@ struct image_record {
 	size_t size;
 };
 
+struct index;
+
 struct image {
 	uint8_t *header;
 	size_t header_size;
 	struct image_record *records;
 	size_t n_records;
+	/* NULL until it is asked for, and again after each change. */
+	struct index *index;
 };
 
 int image_new(struct image **ret);
 struct image *image_free(struct image *image);
 DEFINE_CLEANUP(struct image, image_free)
 
-/* A copy of all. 0 or -ENOMEM. */
+/* Makes the index: of an image that is to be searched much and changed no more. 0 or -ENOMEM. */
+int image_index(struct image *image);
+
+/* A copy of all but the index. 0 or -ENOMEM. */
 int image_copy(const struct image *image, struct image **ret);
 
 /* The same header and records, in whatever order. */

@@ -7,6 +7,7 @@
 #include "agent/fields.h"
 #include "cipher.h"
 #include "image.h"
+#include "index.h"
 #include "manifest.h"
 #include "seal.h"
 
@@ -24,6 +25,8 @@ static bool has_tags(const struct image_record *record, const uint8_t *tags, siz
 
 static const struct image_record *find_tags(
 	const struct image *image, const uint8_t *tags, size_t size) {
+	if (image->index)
+		return index_find(image->index, tags, size);
 	for (size_t i = 0; i < image->n_records; i++) {
 		if (has_tags(&image->records[i], tags, size))
 			return &image->records[i];
@@ -89,6 +92,8 @@ bool ledger_has_url(const struct image *image, const struct seal *seal, const ch
 size_t ledger_n_accounts(const struct image *image) {
 	size_t n = image->n_records;
 
+	if (image->index)
+		return index_n_accounts(image->index);
 	return image_find(image, manifest_id) ? n - 1 : n;
 }
 
@@ -123,15 +128,9 @@ int ledger_find(const struct image *image, const struct seal *seal, const char *
 
 int ledger_at(const struct image *image, const struct seal *seal, size_t index,
 	struct account **ret) {
-	for (size_t i = 0; i < image->n_records; i++) {
-		const struct image_record *record = &image->records[i];
+	const struct image_record *record = index_at(image->index, index);
 
-		if (memcmp(record->id, manifest_id, IMAGE_ID_SIZE) == 0)
-			continue;
-		if (index-- == 0)
-			return open_record(seal, record, false, ret);
-	}
-	return -ENOENT;
+	return record ? open_record(seal, record, false, ret) : -ENOENT;
 }
 
 int ledger_put(struct image *image, const struct seal *seal, const struct account *account) {

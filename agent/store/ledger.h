@@ -22,7 +22,7 @@ size_t ledger_n_accounts(const struct image *image);
 /* Need an open one. 0 and *ret (caller frees), -ENOENT, -ENOKEY, -EBADMSG, -ENOMEM. */
 int ledger_find(const struct image *image, const struct seal *seal, const char *url,
 	const char *name, bool with_token, struct account **ret);
-/* The account at `index`, below ledger_n_accounts, without its token. */
+/* The account at `index`, below ledger_n_accounts, without its token. Needs the image's index. */
 int ledger_at(const struct image *image, const struct seal *seal, size_t index,
 	struct account **ret);
 

@@ -145,7 +145,9 @@ static void store_take_image(struct store *store, struct image *image) {
 	int r;
 
 	store_drop(store, STORE_LOCKED, 0);
-	r = seal_read(image->header, image->header_size, &seal);
+	r = image_index(image);
+	if (r == 0)
+		r = seal_read(image->header, image->header_size, &seal);
 	if (r < 0) {
 		image_free(image);
 		store_drop(store, STORE_BROKEN, r);
@@ -266,6 +268,8 @@ static int store_commit(struct store *store, struct image *staged, struct seal *
 	if (store->medium->is_busy)
 		return -EBUSY;
 	r = manifest_write(taken, seal ? seal : store->seal, store->generation + 1);
+	if (r == 0) /* Once it is saved, nothing may fail for want of memory. */
+		r = image_index(taken);
 	if (r < 0)
 		return r;
 	r = medium_save(store->medium, taken, store_saved, store);

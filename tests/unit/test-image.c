@@ -159,6 +159,24 @@ static void test_image_copy_is_a_copy(void **state) {
 	assert_memory_equal(copy->header, HEADER, sizeof(HEADER) - 1);
 }
 
+static void test_image_equals_in_whatever_order(void **state) {
+	_cleanup_(image_freep) struct image *image = sample_image();
+	_cleanup_(image_freep) struct image *other = NULL;
+
+	(void) state;
+	assert_int_equal(image_new(&other), 0);
+	assert_int_equal(image_set_header(other, HEADER, sizeof(HEADER) - 1), 0);
+	assert_int_equal(image_put(other, second_id, "", 0), 0);
+	assert_false(image_equals(image, other));
+	assert_int_equal(image_put(other, first_id, "alpha", 5), 0);
+	assert_true(image_equals(image, other));
+	assert_int_equal(image_put(other, first_id, "alphb", 5), 0);
+	assert_false(image_equals(image, other));
+	assert_int_equal(image_put(other, first_id, "alpha", 5), 0);
+	other->records[0].id[0] ^= 1;
+	assert_false(image_equals(image, other));
+}
+
 static void test_image_takes_no_more_than_its_limits(void **state) {
 	_cleanup_(image_freep) struct image *image = sample_image();
 	_cleanup_(freep) uint8_t *large = calloc(1, IMAGE_RECORD_SIZE_MAX + 1);
@@ -316,6 +334,7 @@ int main(void) {
 		cmocka_unit_test(test_image_without_anything_survives_encoding),
 		cmocka_unit_test(test_image_put_replaces_and_erase_removes),
 		cmocka_unit_test(test_image_copy_is_a_copy),
+		cmocka_unit_test(test_image_equals_in_whatever_order),
 		cmocka_unit_test(test_image_takes_no_more_than_its_limits),
 		cmocka_unit_test(test_image_with_any_bit_flipped_is_damaged),
 		cmocka_unit_test(test_image_with_any_byte_forged_is_taken_as_it_is_or_refused),
