@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -354,3 +355,46 @@ def test_store_in_memory_needs_no_init_and_releases_nothing_without_a_grant(desk
             assert APPROVE not in terminal.shown()
     assert not desk.vault.exists()
     assert not (desk.state / "store").exists()
+
+
+# Very many accounts.
+
+MANY = 10000
+
+
+def registry_of(i: int) -> str:
+    return f"https://registry-{i}.example/index"
+
+
+def make_many(desk, n: int) -> None:
+    """A vault with that many accounts, as tests/store/make-vault.c says."""
+    subprocess.run([desk.build / "tests/make-vault", str(n)], env=desk.environment, check=True,
+                   input=PASSPHRASE + "\n", text=True)
+
+
+def test_ten_thousand_accounts_are_used_as_one(desk):
+    make_many(desk, MANY)
+    desk.start()
+    assert (desk.status()["state"], desk.status()["accounts"]) == ("locked", MANY)
+    # Known while locked: which are ours, the first, the last and none.
+    with desk.line() as line:
+        for i in (0, MANY // 2, MANY - 1):
+            assert code(line.ask(get(registry_of(i)))) == "locked"
+        assert code(line.ask(get(registry_of(MANY)))) == "not-found"
+    assert error(unlock(desk, "wrong")) == "wrong-passphrase"
+    desk.unlock()
+    for i in (0, 4711, MANY - 1):
+        assert token_of(desk, registry_of(i)) == f"cio-token-{i}"
+    with desk.line() as line:
+        assert code(line.ask(get(registry_of(MANY)))) == "not-found"
+    listed = json.loads(desk.succeed("--json", "list"))["accounts"]
+    assert [account["index"] for account in listed] == [registry_of(i) for i in range(MANY)]
+
+    # A change is one save of all; what was there before is there after the next start.
+    assert log_in(desk).returncode == 0
+    desk.stop()
+    desk.start()
+    desk.unlock()
+    assert desk.status()["accounts"] == MANY + 1
+    assert token_of(desk, CRATES_IO) == TOKEN
+    assert token_of(desk, registry_of(4711)) == "cio-token-4711"
