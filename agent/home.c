@@ -56,13 +56,17 @@ static int make_path(const char *path) {
 
 int home_open(enum home home, bool may_create, int *ret) {
 	_cleanup_(freep) char *path = NULL;
+	int r;
+
+	r = home_path(home, &path);
+	return r < 0 ? r : home_open_path(path, may_create, ret);
+}
+
+int home_open_path(const char *path, bool may_create, int *ret) {
 	_cleanup_(fd_closep) int fd = -1;
 	struct stat status;
 	int r;
 
-	r = home_path(home, &path);
-	if (r < 0)
-		return r;
 	if (may_create) {
 		r = make_path(path);
 		if (r < 0)

@@ -25,6 +25,8 @@ int home_path(enum home home, char **ret);
  * negative errno.
  */
 int home_open(enum home home, bool may_create, int *ret);
+/* The same for the path that home_path told at some earlier time. */
+int home_open_path(const char *path, bool may_create, int *ret);
 
 /*
  * Replaces a small file in `directory` as a whole: written beside it as

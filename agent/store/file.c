@@ -20,15 +20,12 @@
 
 struct file {
 	struct medium medium;
+	char *folder;
 	char *path;
 	/* Of the file's bytes when we last read or wrote it. */
 	uint8_t digest[CIPHER_HASH_SIZE];
 	bool is_known;
 };
-
-const char *file_medium_path(const struct medium *medium) {
-	return ((const struct file *) medium)->path;
-}
 
 static int take_lock(int directory, int *ret) {
 	_cleanup_(fd_closep) int fd = -1;
@@ -50,7 +47,7 @@ static int load(struct file *file, struct image **ret) {
 	int r;
 
 	file->is_known = false;
-	r = home_open(HOME_DATA, false, &directory);
+	r = home_open_path(file->folder, false, &directory);
 	if (r < 0)
 		return r == -EPERM ? -EACCES : r;
 	/* A crash in mid-save leaves the new file; nobody else is saving while we have the lock. */
@@ -101,7 +98,7 @@ static int save(struct file *file, const struct image *image) {
 	r = image_encode(image, &bytes, &size);
 	if (r < 0)
 		return r;
-	r = home_open(HOME_DATA, true, &directory);
+	r = home_open_path(file->folder, true, &directory);
 	if (r < 0)
 		return r;
 	r = take_lock(directory, &lock);
@@ -122,9 +119,38 @@ static void file_save(struct medium *medium, const struct image *image) {
 	medium_complete(medium, save((struct file *) medium, image), NULL);
 }
 
+static int erase(struct file *file) {
+	_cleanup_(fd_closep) int directory = -1, lock = -1;
+	int r;
+
+	r = home_open_path(file->folder, false, &directory);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = take_lock(directory, &lock);
+	if (r < 0)
+		return r;
+	r = check_unchanged(file, directory);
+	if (r < 0 && faccessat(directory, VAULT, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return r;
+	file->is_known = false;
+	if ((unlinkat(directory, VAULT_NEW, 0) < 0 && errno != ENOENT) ||
+		(unlinkat(directory, VAULT, 0) < 0 && errno != ENOENT))
+		return -errno;
+	return fsync(directory) < 0 ? -errno : 0;
+}
+
+static void file_erase(struct medium *medium) {
+	medium_complete(medium, erase((struct file *) medium), NULL);
+}
+
+static const char *file_path(const struct medium *medium) {
+	return ((const struct file *) medium)->path;
+}
+
 static void file_free(struct medium *medium) {
 	struct file *file = (struct file *) medium;
 
+	free(file->folder);
 	free(file->path);
 	free(file);
 }
@@ -133,19 +159,21 @@ static const struct medium_ops file_ops = {
 	.name = "vault",
 	.load = file_load,
 	.save = file_save,
+	.erase = file_erase,
+	.path = file_path,
 	.free = file_free,
 };
 
 int file_medium_new(sd_event *event, struct medium **ret) {
-	_cleanup_(freep) char *directory = NULL;
+	_cleanup_(freep) char *folder = NULL;
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_(freep) struct file *file = NULL;
 	int r;
 
-	r = home_path(HOME_DATA, &directory);
+	r = home_path(HOME_DATA, &folder);
 	if (r < 0)
 		return r;
-	if (asprintf(&path, "%s/" VAULT, directory) < 0)
+	if (asprintf(&path, "%s/" VAULT, folder) < 0)
 		return -ENOMEM;
 	file = calloc(1, sizeof(*file));
 	if (!file)
@@ -153,6 +181,7 @@ int file_medium_new(sd_event *event, struct medium **ret) {
 	r = medium_init(&file->medium, &file_ops, event);
 	if (r < 0)
 		return r;
+	file->folder = TAKE_PTR(folder);
 	file->path = TAKE_PTR(path);
 	*ret = &TAKE_PTR(file)->medium;
 	return 0;

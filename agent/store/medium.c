@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <string.h>
 
 static int medium_on_post(sd_event_source *source, void *userdata) {
 	struct medium *medium = userdata;
@@ -33,25 +32,38 @@ void medium_complete(struct medium *medium, int error, struct image *image) {
 	assert(r >= 0); /* Turning on a source that exists does not fail. */
 }
 
-int medium_load(struct medium *medium, medium_done_t done, void *userdata) {
+static int begin(struct medium *medium, medium_done_t done, void *userdata) {
 	if (medium->is_busy)
 		return -EBUSY;
 	medium->is_busy = true;
 	medium->done = done;
 	medium->userdata = userdata;
-	medium->ops->load(medium);
 	return 0;
+}
+
+int medium_load(struct medium *medium, medium_done_t done, void *userdata) {
+	int r = begin(medium, done, userdata);
+
+	if (r == 0)
+		medium->ops->load(medium);
+	return r;
 }
 
 int medium_save(struct medium *medium, const struct image *image, medium_done_t done,
 	void *userdata) {
-	if (medium->is_busy)
-		return -EBUSY;
-	medium->is_busy = true;
-	medium->done = done;
-	medium->userdata = userdata;
-	medium->ops->save(medium, image);
-	return 0;
+	int r = begin(medium, done, userdata);
+
+	if (r == 0)
+		medium->ops->save(medium, image);
+	return r;
+}
+
+int medium_erase(struct medium *medium, medium_done_t done, void *userdata) {
+	int r = begin(medium, done, userdata);
+
+	if (r == 0)
+		medium->ops->erase(medium);
+	return r;
 }
 
 struct medium *medium_free(struct medium *medium) {
@@ -63,28 +75,6 @@ struct medium *medium_free(struct medium *medium) {
 	return NULL;
 }
 
-/* A new medium: one file, and one row here. */
-static const struct {
-	const char *name;
-	int (*make)(sd_event *event, struct medium **ret);
-	const char *(*path)(const struct medium *medium);
-} media[] = {
-	{"vault", file_medium_new, file_medium_path},
-	{"memory", memory_medium_new, NULL},
-};
-
-int medium_new(const char *name, sd_event *event, struct medium **ret) {
-	for (size_t i = 0; i < sizeof(media) / sizeof(media[0]); i++) {
-		if (strcmp(media[i].name, name) == 0)
-			return media[i].make(event, ret);
-	}
-	return -ENOTSUP;
-}
-
 const char *medium_path(const struct medium *medium) {
-	for (size_t i = 0; i < sizeof(media) / sizeof(media[0]); i++) {
-		if (strcmp(media[i].name, medium->ops->name) == 0)
-			return media[i].path ? media[i].path(medium) : NULL;
-	}
-	return NULL;
+	return medium->ops->path ? medium->ops->path(medium) : NULL;
 }

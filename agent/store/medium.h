@@ -19,7 +19,8 @@ struct medium;
  * (nothing there), -EBADMSG (damaged), -ENOTSUP (newer format), -EACCES (not
  * ours alone). Of a save: 0; -EEXIST (something is there already, at the first
  * save), -ESTALE (changed by another since the last load or save); then
- * nothing was written. Else any negative errno.
+ * nothing was written. Of an erase: 0, also if nothing is there; -EEXIST or
+ * -ESTALE as above, for it is not ours to erase. Else any negative errno.
  */
 typedef void (*medium_done_t)(int error, struct image *image, void *userdata);
 
@@ -28,6 +29,9 @@ struct medium_ops {
 	const char *name;
 	void (*load)(struct medium *medium);
 	void (*save)(struct medium *medium, const struct image *image);
+	void (*erase)(struct medium *medium);
+	/* Shown to people, borrowed; NULL for a medium without one. */
+	const char *(*path)(const struct medium *medium);
 	void (*free)(struct medium *medium);
 };
 
@@ -50,15 +54,16 @@ void medium_complete(struct medium *medium, int error, struct image *image);
 int medium_load(struct medium *medium, medium_done_t done, void *userdata);
 int medium_save(struct medium *medium, const struct image *image, medium_done_t done,
 	void *userdata);
+/* Removes what was last loaded or saved here. */
+int medium_erase(struct medium *medium, medium_done_t done, void *userdata);
 /* An operation that is under way does not call back any more. */
 struct medium *medium_free(struct medium *medium);
 DEFINE_CLEANUP(struct medium, medium_free)
 
-/* `path` is borrowed: shown to people; NULL for memory. */
+/* Shown to people, borrowed; NULL for memory. */
 const char *medium_path(const struct medium *medium);
 
-/* The media there are. -ENOTSUP for an unknown name. */
+/* The media there are (media.c). -ENOTSUP for an unknown name. */
 int medium_new(const char *name, sd_event *event, struct medium **ret);
 int file_medium_new(sd_event *event, struct medium **ret);
 int memory_medium_new(sd_event *event, struct medium **ret);
-const char *file_medium_path(const struct medium *medium);

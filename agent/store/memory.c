@@ -32,6 +32,13 @@ static void memory_save(struct medium *medium, const struct image *image) {
 	medium_complete(medium, r, NULL);
 }
 
+static void memory_erase(struct medium *medium) {
+	struct memory *memory = (struct memory *) medium;
+
+	memory->kept = image_free(memory->kept);
+	medium_complete(medium, 0, NULL);
+}
+
 static void memory_free(struct medium *medium) {
 	struct memory *memory = (struct memory *) medium;
 
@@ -43,6 +50,7 @@ static const struct medium_ops memory_ops = {
 	.name = "memory",
 	.load = memory_load,
 	.save = memory_save,
+	.erase = memory_erase,
 	.free = memory_free,
 };
 
