@@ -1,3 +1,11 @@
+/*
+ * The token lies in guarded memory of ours, also while libcurl sends it: the list
+ * of headers is not copied, and its first link is our own. Two copies remain that
+ * are not ours to wipe: the request that libcurl puts together on its heap, and
+ * OpenSSL's record, which is encrypted in place. They die with this process, which
+ * sends one answer and ends.
+ */
+
 #include "http.h"
 
 #include <stdbool.h>
@@ -8,7 +16,7 @@
 
 #include <curl/curl.h>
 
-#include "protocol/cleanup.h"
+#include "protocol/secret.h"
 
 #ifndef CPUB_VERSION
 #define CPUB_VERSION "0"
@@ -17,22 +25,17 @@
 #define USER_AGENT "cpub-agent/" CPUB_VERSION " (https credential agent for cargo)"
 #define CONNECT_MSEC 10000L
 #define TIMEOUT_MSEC_MAX 600000u
+#define BODY_START ((size_t) 16 * 1024)
+#define AUTHORIZATION "Authorization: "
 
 /* What the callbacks fill while the answer comes in. */
 struct http_transfer {
 	struct http_answer answer;
+	size_t body_max;
+	size_t body_capacity;
 	size_t headers_size;
-	bool is_too_long;
 	bool is_out_of_memory;
 };
-
-static void curl_freep(CURL **curl) {
-	curl_easy_cleanup(*curl);
-}
-
-static void list_freep(struct curl_slist **list) {
-	curl_slist_free_all(*list);
-}
 
 void http_answer_done(struct http_answer *answer) {
 	free(answer->body);
@@ -45,23 +48,38 @@ static void http_transfer_done(struct http_transfer *transfer) {
 	http_answer_done(&transfer->answer);
 }
 
+/* Makes room for `size` more bytes, at least twice as much as before. */
+static bool http_reserve(struct http_transfer *transfer, size_t size) {
+	size_t needed = transfer->answer.body_size + size;
+	size_t capacity = transfer->body_capacity > 0 ? transfer->body_capacity : BODY_START;
+
+	while (capacity < needed)
+		capacity *= 2;
+	if (capacity == transfer->body_capacity)
+		return true;
+	char *larger = realloc(transfer->answer.body, capacity);
+	if (!larger)
+		return false;
+	transfer->answer.body = larger;
+	transfer->body_capacity = capacity;
+	return true;
+}
+
 /* Any value but `size` makes libcurl give up. */
 static size_t http_on_body(char *bytes, size_t one, size_t size, void *userdata) {
 	struct http_transfer *transfer = userdata;
 	struct http_answer *answer = &transfer->answer;
 
 	(void) one;
-	if (size > HTTP_ANSWER_MAX - answer->body_size) {
-		transfer->is_too_long = true;
+	if (size > transfer->body_max - answer->body_size) {
+		answer->broken_limit = transfer->body_max;
 		return 0;
 	}
-	char *larger = realloc(answer->body, answer->body_size + size + 1);
-	if (!larger) {
+	if (!http_reserve(transfer, size)) {
 		transfer->is_out_of_memory = true;
 		return 0;
 	}
-	memcpy(larger + answer->body_size, bytes, size);
-	answer->body = larger;
+	memcpy(answer->body + answer->body_size, bytes, size);
 	answer->body_size += size;
 	return size;
 }
@@ -103,8 +121,8 @@ static size_t http_on_header(char *line, size_t one, size_t size, void *userdata
 	size_t value_size;
 
 	(void) one;
-	if (size > HTTP_ANSWER_MAX - transfer->headers_size) {
-		transfer->is_too_long = true;
+	if (size > HTTP_HEADERS_MAX - transfer->headers_size) {
+		answer->broken_limit = HTTP_HEADERS_MAX;
 		return 0;
 	}
 	transfer->headers_size += size;
@@ -143,17 +161,18 @@ static CURLcode http_set_common(CURL *curl, const struct http_request *request) 
 		CURLoption option;
 		long value;
 	} numbers[] = {
-		{CURLOPT_FOLLOWLOCATION, 0}, {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
-		{CURLOPT_PATH_AS_IS, 1}, {CURLOPT_NETRC, CURL_NETRC_IGNORED}, {CURLOPT_NOSIGNAL, 1},
+		{CURLOPT_VERBOSE, 0}, {CURLOPT_FOLLOWLOCATION, 0},
+		{CURLOPT_DISALLOW_USERNAME_IN_URL, 1}, {CURLOPT_PATH_AS_IS, 1},
+		{CURLOPT_NETRC, CURL_NETRC_IGNORED}, {CURLOPT_NOSIGNAL, 1},
 		{CURLOPT_SSL_VERIFYPEER, 1}, {CURLOPT_SSL_VERIFYHOST, 2},
 		{CURLOPT_PROXY_SSL_VERIFYPEER, 1}, {CURLOPT_PROXY_SSL_VERIFYHOST, 2},
 		{CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
 		{CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
 		/* One request gains nothing from HTTP/2, and its parser stays unused. */
 		{CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
-		{CURLOPT_SUPPRESS_CONNECT_HEADERS,
-			1}, /* The proxy's headers are not the registry's. */
-		{CURLOPT_FORBID_REUSE, 1}, {CURLOPT_MAXFILESIZE, (long) HTTP_ANSWER_MAX},
+		/* The proxy's headers are not the registry's, nor the other way round. */
+		{CURLOPT_SUPPRESS_CONNECT_HEADERS, 1}, {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE},
+		{CURLOPT_FORBID_REUSE, 1}, {CURLOPT_MAXFILESIZE, (long) request->body_max},
 		{CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MSEC},
 		{CURLOPT_TIMEOUT_MS, msec > 0 ? (long) msec : 1}, /* For libcurl 0 is "never". */
 	};
@@ -209,14 +228,8 @@ static CURLcode http_set_callbacks(
 
 /* What a failure of libcurl means; a switch over some of its many codes. */
 static enum refusal http_refusal(CURLcode code, const struct http_transfer *transfer) {
-	if (transfer->is_out_of_memory)
+	if (transfer->is_out_of_memory || code == CURLE_OUT_OF_MEMORY)
 		return REFUSAL_NO_MEMORY;
-	if (transfer->is_too_long)
-		return REFUSAL_INDEX_INVALID;
-	if (code == CURLE_OUT_OF_MEMORY)
-		return REFUSAL_NO_MEMORY;
-	if (code == CURLE_FILESIZE_EXCEEDED)
-		return REFUSAL_INDEX_INVALID;
 	if (code == CURLE_OPERATION_TIMEDOUT)
 		return REFUSAL_NETWORK_TIMEOUT;
 	if (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
@@ -227,38 +240,73 @@ static enum refusal http_refusal(CURLcode code, const struct http_transfer *tran
 	return REFUSAL_NETWORK;
 }
 
-static enum refusal http_fail(
-	CURLcode code, const struct http_transfer *transfer, char **ret_detail) {
-	enum refusal refusal = http_refusal(code, transfer);
+/* The header with its NUL. The caller frees it once libcurl is done with it. */
+static int http_authorization(const struct secret *token, struct secret **ret) {
+	struct secret *header;
+	size_t name_size = strlen(AUTHORIZATION);
 
-	/* libcurl's own words: fixed texts, nothing that the server said. */
-	*ret_detail = strdup(refusal == REFUSAL_INDEX_INVALID ? "the answer is longer than 64 KiB"
-							      : curl_easy_strerror(code));
-	return refusal;
+	int r = secret_new(name_size + secret_size(token) + 1, &header);
+	if (r < 0)
+		return r;
+	memcpy(secret_bytes(header), AUTHORIZATION, name_size);
+	memcpy(secret_bytes(header) + name_size, secret_peek(token), secret_size(token));
+	*ret = header;
+	return 0;
 }
 
-static enum refusal http_perform(CURL *curl, const struct http_request *request,
-	struct http_answer *ret, char **ret_detail) {
-	_cleanup_(http_transfer_done) struct http_transfer transfer = {0};
-	_cleanup_(list_freep) struct curl_slist *headers =
-		curl_slist_append(NULL, "Accept: application/json");
-	if (!headers)
-		return REFUSAL_NO_MEMORY;
-
+static CURLcode http_set_all(CURL *curl, const struct http_request *request,
+	struct http_transfer *transfer, struct curl_slist *headers) {
 	CURLcode code = http_set_common(curl, request);
+
 	if (code == CURLE_OK && request->ca_pem)
 		code = http_set_ca(curl, request->ca_pem);
 	if (code == CURLE_OK)
-		code = http_set_callbacks(curl, &transfer, headers);
+		code = http_set_callbacks(curl, transfer, headers);
+	return code;
+}
+
+/* Sends the request with these headers and takes the answer, as far as the limits let it in. */
+static enum refusal http_perform(CURL *curl, const struct http_request *request,
+	struct curl_slist *headers, struct http_answer *ret, char **ret_detail) {
+	_cleanup_(http_transfer_done) struct http_transfer transfer = {
+		.body_max = request->body_max,
+	};
+
+	CURLcode code = http_set_all(curl, request, &transfer, headers);
 	if (code == CURLE_OK)
 		code = curl_easy_perform(curl);
-	if (code == CURLE_OK)
+	if (code == CURLE_FILESIZE_EXCEEDED) /* The server announced more. */
+		transfer.answer.broken_limit = request->body_max;
+	if (code == CURLE_OK || transfer.answer.broken_limit > 0)
 		code = curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer.answer.status);
-	if (code != CURLE_OK)
-		return http_fail(code, &transfer, ret_detail);
+	if (code != CURLE_OK) {
+		/* libcurl's own words: fixed texts, nothing that was sent or received. */
+		*ret_detail = strdup(curl_easy_strerror(code));
+		return http_refusal(code, &transfer);
+	}
 	*ret = transfer.answer;
 	transfer.answer = HTTP_ANSWER_NULL;
 	return REFUSAL_NONE;
+}
+
+static enum refusal http_get_with(CURL *curl, const struct http_request *request,
+	struct http_answer *ret, char **ret_detail) {
+	_cleanup_(secret_freep) struct secret *authorization = NULL;
+	_cleanup_(freep) char *accept = NULL;
+
+	if (asprintf(&accept, "Accept: %s", request->accept) < 0)
+		return REFUSAL_NO_MEMORY;
+	if (request->token && http_authorization(request->token, &authorization) < 0)
+		return REFUSAL_NO_MEMORY;
+
+	/* libcurl neither copies nor frees the list that it is given. */
+	struct curl_slist first = {.data = accept};
+	struct curl_slist second = {0};
+	if (authorization) {
+		second.data = (char *) secret_bytes(authorization);
+		first.next = &second;
+	}
+	return http_perform(curl, request, &first, ret, ret_detail);
 }
 
 enum refusal http_get(
@@ -267,8 +315,9 @@ enum refusal http_get(
 		return REFUSAL_INTERNAL;
 
 	enum refusal refusal = REFUSAL_NO_MEMORY;
-	_cleanup_(curl_freep) CURL *curl = curl_easy_init();
+	CURL *curl = curl_easy_init();
 	if (curl)
-		refusal = http_perform(curl, request, ret, ret_detail);
+		refusal = http_get_with(curl, request, ret, ret_detail);
+	curl_easy_cleanup(curl);
 	return refusal;
 }

@@ -1,0 +1,14 @@
+#pragma once
+
+/* What crates.io's GET /api/v1/me tells about a token. */
+
+#include <stddef.h>
+
+#include "agent/work/frame.h"
+
+/*
+ * The verdict on the token by status and body: VERDICT_UNKNOWN for all but the
+ * words that we know, also for 200. What the server said, cleaned, is in *ret_words
+ * (caller frees), or NULL if it said nothing. 0 or -ENOMEM.
+ */
+int probe_read(long status, const char *body, size_t size, enum verdict *ret, char **ret_words);
