@@ -136,9 +136,9 @@ static const struct {
 		"the index lists another checksum than the one that was approved: what went up is not "
 		"what you approved; look at it, and `cargo yank` it if it is not yours"},
 	[REFUSAL_INDEX_INVALID] = {"index-invalid", EXIT_REGISTRY,
-		"the index's config.json names no usable API; ask the registry's operator"},
+		"what the index sent cannot be used; ask the registry's operator"},
 	[REFUSAL_INDEX_REFUSED] = {"index-refused", EXIT_REGISTRY,
-		"the index did not hand out its config.json; check the URL"},
+		"the index did not hand out the file that was asked for; check the URL"},
 	[REFUSAL_NETWORK] = {"network", EXIT_NETWORK,
 		"the registry could not be reached; check the network, the proxy and the URL"},
 	[REFUSAL_NETWORK_TIMEOUT] = {"network-timeout", EXIT_NETWORK,
