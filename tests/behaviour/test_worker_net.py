@@ -1,16 +1,14 @@
 """worker-net against servers on loopback that answer well, badly, slowly or not at all."""
 
-import contextlib
-import http.server
 import json
 import os
 import socket
-import ssl
 import subprocess
 import threading
 
 import pytest
 
+from web_play import Relay, dripping, endless, raw_server, reply, serving, silent
 from worker_program import PATIENCE, Worker, ask_worker
 
 pytestmark = pytest.mark.both  # Only the release build has the sandboxes.
@@ -32,78 +30,6 @@ def certificate_for(directory, names):
          "-addext", "subjectAltName=" + names],
         check=True, capture_output=True)
     return key, certificate
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.server.requests.append((self.path, self.headers))
-        with contextlib.suppress(ConnectionError):
-            self.server.answer(self)
-
-    def log_message(self, *_):
-        pass
-
-    def reply(self, status, body=b"", **headers):
-        self.send_response(status)
-        if "Content_Length" not in headers and "Transfer_Encoding" not in headers:
-            headers["Content_Length"] = str(len(body))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, answer, certificate=None):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answer = answer
-        self.requests = []
-        self.scheme = "http"
-        self.context = None
-        if certificate:
-            self.scheme = "https"
-            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.context.load_cert_chain(certificate[1], certificate[0])
-
-    def get_request(self):
-        connection, address = super().get_request()
-        connection.settimeout(PATIENCE)
-        if self.context:
-            connection = self.context.wrap_socket(
-                connection, server_side=True, do_handshake_on_connect=False)
-        return connection, address
-
-    def handle_error(self, request, client_address):
-        """A client that goes away, or does not trust us, is what some tests are about."""
-
-    @property
-    def port(self):
-        return self.server_address[1]
-
-    def url(self, host="127.0.0.1"):
-        return "%s://%s:%d/index/config.json" % (self.scheme, host, self.port)
-
-
-@contextlib.contextmanager
-def serving(answer, certificate=None):
-    with Server(answer, certificate) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def reply(status, body=b"", **headers):
-    if not isinstance(body, bytes):
-        body = json.dumps(body).encode()
-    return lambda handler: handler.reply(status, body, **headers)
 
 
 def fetch(answer, **fields):
@@ -250,14 +176,6 @@ def test_net_takes_the_largest_config():
     assert fetch(reply(200, padded(64 * 1024))).refusal == "none"
 
 
-def endless(handler):
-    handler.send_response(200)
-    handler.send_header("Connection", "close")
-    handler.end_headers()
-    while True:
-        handler.wfile.write(b" " * 65536)
-
-
 @pytest.mark.parametrize("answer", [
     reply(200, padded(64 * 1024 + 1)), reply(200, Content_Length=str(1 << 40)), endless,
     reply(404, padded(1 << 20)),
@@ -271,18 +189,6 @@ def test_net_refuses_a_huge_answer(answer):
 
 
 # The way there.
-
-def silent(handler):
-    handler.server.gate.wait(PATIENCE)
-
-
-def dripping(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    while not handler.server.gate.wait(0.02):
-        handler.wfile.write(b" ")
-
 
 @pytest.mark.parametrize("answer", [silent, dripping])
 def test_net_gives_up_on_a_slow_server(answer):
@@ -300,21 +206,6 @@ def test_net_tells_that_nobody_listens():
         answer = ask_worker("net", {"URL": url})
     assert answer.refusal == "network"
     assert answer.detail
-
-
-def raw_server(bytes_sent):
-    """Listens, answers the first connection with these bytes, and closes."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve():
-        with contextlib.suppress(OSError):
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(bytes_sent)
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    return listener, thread
 
 
 @pytest.mark.parametrize("bytes_sent", [
@@ -425,34 +316,10 @@ def test_net_goes_through_the_proxy_of_the_task(certificate, variable):
 
 def test_net_gets_the_answer_through_a_proxy(certificate):
     """The proxy's own headers are not taken for the registry's."""
-    with serving(reply(404), certificate) as server:
-        listener = socket.create_server(("127.0.0.1", 0))
-
-        def relay():
-            connection, _ = listener.accept()
-            with connection, socket.create_connection(("127.0.0.1", server.port)) as onward:
-                assert connection.recv(65536).startswith(b"CONNECT 127.0.0.1:")
-                connection.sendall(b"HTTP/1.1 200 ok\r\nWWW-Authenticate: Cargo "
-                                   b'login_url="https://proxy.example"\r\n\r\n')
-                pump = threading.Thread(target=copy, args=(onward, connection), daemon=True)
-                pump.start()
-                copy(connection, onward)
-                pump.join(PATIENCE)
-
-        def copy(source, target):
-            with contextlib.suppress(OSError):
-                while data := source.recv(65536):
-                    target.sendall(data)
-                target.shutdown(socket.SHUT_WR)
-
-        server.answer = reply(401)
-        thread = threading.Thread(target=relay, daemon=True)
-        thread.start()
-        with listener:
-            answer = ask_worker("net", {
-                "URL": server.url(), "CA_PEM": pem(certificate),
-                "PROXY": "http://127.0.0.1:%d" % listener.getsockname()[1]})
-        thread.join(PATIENCE)
+    with serving(reply(401), certificate) as server, Relay(server.port) as relay:
+        answer = ask_worker("net", {
+            "URL": server.url(), "CA_PEM": pem(certificate), "PROXY": relay.url})
+    assert relay.asked.startswith(b"CONNECT 127.0.0.1:")
     assert answer.refusal == "auth-required"
     assert answer.detail is None
 
