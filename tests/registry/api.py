@@ -13,6 +13,13 @@ from request import Request
 
 CRATE = r"/api/v1/crates/([^/]+)"
 PER_PAGE_MAX = 100
+# crates.io: src/util/errors/json.rs.
+FORMAT_ERROR = (
+    "The given API token does not match the format used by crates.io. Tokens generated before "
+    "2020-07-14 were generated with an insecure random number generator, and have been revoked. "
+    "You can generate a new token at https://crates.io/me. For more information please see "
+    "https://blog.rust-lang.org/2020/07/14/crates-io-security-advisory.html. We apologize for any "
+    "inconvenience.")
 
 
 class Api:
@@ -141,7 +148,11 @@ class Api:
 
     def me(self, request: Request) -> Answer:
         """crates.io shows this to its website only: the words tell whether the token is known."""
+        if self._settings.cio_only and request.digest and not request.has_cio_form:
+            raise Refused(401, FORMAT_ERROR)
         self._gate.admit(request)
+        if self._settings.locked:
+            raise Refused(403, self._settings.locked)
         raise Refused(403, "this action can only be performed on the crates.io website")
 
     def revoke(self, request: Request) -> Answer:

@@ -14,6 +14,7 @@ from answer import Refused
 from request import Request
 
 PLACEHOLDER = "cpub-placeholder-not-a-token"
+CIO = re.compile("(?i:bearer +)?cio")
 OWNERS = re.compile(r"/api/v1/crates/[^/]+/owners")
 
 
@@ -89,6 +90,7 @@ class Gate:
         if values:
             request.digest = sha256(values[0])
             request.authorization = values[0] if self.keeps_text else None
+            request.has_cio_form = bool(CIO.match(values[0]))
 
     def holds_token(self, text: str) -> bool:
         """Whether a known token is the text, or a word of it, or all behind its first word."""

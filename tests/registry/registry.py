@@ -34,8 +34,11 @@ from shelf import Published, Shelf
 
 @dataclass
 class Settings:
-    """What may change while the registry runs. refusal_status is for a publish that was refused
-    for its content: 400, or 200 with errors in the body as on crates.io."""
+    """
+    What may change while the registry runs. refusal_status is for a publish that was refused for
+    its content: 400, or 200 with errors in the body as on crates.io. cio_only: the probe wants
+    tokens of crates.io's form; locked: what it says to all whom it knows.
+    """
 
     index_url: str
     api: str
@@ -43,6 +46,8 @@ class Settings:
     auth_required: bool = False
     refusal_status: int = 200
     warnings: list[str] = field(default_factory=list)
+    cio_only: bool = False
+    locked: str | None = None
 
 
 class Registry:
@@ -128,7 +133,7 @@ class Registry:
         return self.injections.add(Rule(match, **rule))
 
     def announce(self, **changes) -> None:
-        """Changes settings (api, dl, auth_required, refusal_status, warnings) and config.json."""
+        """Changes settings (the names are those of Settings) and config.json."""
         for name, value in changes.items():
             if not hasattr(self.settings, name):
                 raise TypeError(f"no such setting: {name}")

@@ -17,6 +17,7 @@ class Request:
     digest: str | None = None
     authorization: str | None = field(default=None, repr=False)
     n_credentials: int = 0
+    has_cio_form: bool = False
     body: bytes = field(default=b"", repr=False)
 
     @property

@@ -90,6 +90,25 @@ def test_probe_tells_a_known_token_from_an_unknown_one(client):
     assert "crates.io website" in known.detail and unknown.detail == "authentication failed"
 
 
+@pytest.mark.parametrize("given, words", [
+    ("cioKnown", "this action can only"), ("cioOther", "authentication failed"),
+    ("Bearer cioOther", "authentication failed"), ("other", "The given API token does not match"),
+    ("Bearer other", "The given API token does not match")])
+def test_probe_looks_at_the_form_first_where_told_to(tmp_path, given, words):
+    with Registry(tmp_path / "r", tokens={"cioKnown"}) as r:
+        r.announce(cio_only=True)
+        reply = Client(r)("GET", "/api/v1/me", token=given)
+    assert reply.detail.startswith(words)
+    assert reply.status == (401 if words.startswith("The given") else 403)
+
+
+def test_probe_tells_that_an_account_is_locked_to_whom_it_knows(registry, client):
+    registry.announce(locked="This account is indefinitely locked. Reason: spam")
+    known = client.mutate("GET", "/api/v1/me")
+    assert known.status == 403 and known.detail.startswith("This account is indefinitely locked")
+    assert client("GET", "/api/v1/me", token="wrong").detail == "authentication failed"
+
+
 @pytest.mark.parametrize("path", ["/index/config.json", "/index/de/mo/demo", "/index/no/ne/none",
                                   "/api/v1/crates?q=x", "/api/v1/crates/demo/0.1.0/download"])
 def test_credential_with_a_read_of_an_open_registry_is_a_violation(registry, client, demo, path):
