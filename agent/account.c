@@ -1,6 +1,7 @@
 #include "account.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,10 @@ enum tag {
 	TAG_PLAIN_HTTP,
 	TAG_ADDED,
 	TAG_TOKEN,
+	TAG_MARKED,
+	TAG_EXPIRES,
+	TAG_SCOPE,
+	TAG_CRATES,
 };
 
 #define TYPE_BEARER 1
@@ -45,9 +50,33 @@ struct account *account_free(struct account *account) {
 	free(account->dl);
 	free(account->ca_pem);
 	free(account->proxy);
+	free(account->scope);
+	free(account->crates);
 	secret_free(account->token);
 	free(account);
 	return NULL;
+}
+
+char *account_read_name(const char *name) {
+	char *read_name;
+
+	return asprintf(&read_name, "%s" ACCOUNT_FOR_READ, name) < 0 ? NULL : read_name;
+}
+
+int account_given_size(const struct account *account) {
+	size_t size = strlen(account->name), ending = strlen(ACCOUNT_FOR_READ);
+
+	if (size > ending && strcmp(account->name + size - ending, ACCOUNT_FOR_READ) == 0)
+		size -= ending;
+	return (int) size;
+}
+
+bool account_is_for_read(const struct account *account) {
+	return account->name[account_given_size(account)] != '\0';
+}
+
+bool account_is_readable(const struct account *account) {
+	return account->is_marked || account_is_for_read(account);
 }
 
 int account_write(const struct account *account, struct fields **ret) {
@@ -76,6 +105,14 @@ int account_write(const struct account *account, struct fields **ret) {
 		r = fields_put_u64(fields, TAG_ADDED, (uint64_t) account->added);
 	if (r == 0)
 		r = fields_put_secret(fields, TAG_TOKEN, account->token);
+	if (r == 0 && account->is_marked)
+		r = fields_put_u64(fields, TAG_MARKED, 1);
+	if (r == 0 && account->expires > 0)
+		r = fields_put_u64(fields, TAG_EXPIRES, (uint64_t) account->expires);
+	if (r == 0)
+		r = fields_put_string(fields, TAG_SCOPE, account->scope);
+	if (r == 0)
+		r = fields_put_string(fields, TAG_CRATES, account->crates);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(fields);
@@ -100,9 +137,18 @@ static int read_number(const struct fields *fields, enum tag tag, uint64_t *ret)
 	return r == -ENOENT ? -EBADMSG : r;
 }
 
+/* Zero if it is not there. */
+static int read_optional_number(const struct fields *fields, enum tag tag, uint64_t *ret) {
+	int r;
+
+	*ret = 0;
+	r = fields_get_u64(fields, (uint8_t) tag, ret);
+	return r == -ENOENT ? 0 : r;
+}
+
 int account_read(const struct fields *fields, bool with_token, struct account **ret) {
 	_cleanup_(account_freep) struct account *account = NULL;
-	uint64_t type, plain_http, added;
+	uint64_t type, plain_http, added, marked, expires;
 	int r;
 
 	r = read_number(fields, TAG_TYPE, &type);
@@ -117,7 +163,7 @@ int account_read(const struct fields *fields, bool with_token, struct account **
 	if (r == 0)
 		r = read_required(fields, TAG_NAME, &account->name);
 	if (r == 0)
-		r = read_required(fields, TAG_API, &account->api);
+		r = read_optional(fields, TAG_API, &account->api);
 	if (r == 0)
 		r = read_optional(fields, TAG_DL, &account->dl);
 	if (r == 0)
@@ -128,12 +174,22 @@ int account_read(const struct fields *fields, bool with_token, struct account **
 		r = read_number(fields, TAG_PLAIN_HTTP, &plain_http);
 	if (r == 0)
 		r = read_number(fields, TAG_ADDED, &added);
+	if (r == 0)
+		r = read_optional_number(fields, TAG_MARKED, &marked);
+	if (r == 0)
+		r = read_optional_number(fields, TAG_EXPIRES, &expires);
+	if (r == 0)
+		r = read_optional(fields, TAG_SCOPE, &account->scope);
+	if (r == 0)
+		r = read_optional(fields, TAG_CRATES, &account->crates);
 	if (r == 0 && with_token)
 		r = fields_get_secret(fields, TAG_TOKEN, &account->token);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
 	account->is_plain_http = plain_http != 0;
 	account->added = (int64_t) added;
+	account->is_marked = marked != 0;
+	account->expires = (int64_t) expires;
 	*ret = TAKE_PTR(account);
 	return 0;
 }

@@ -11,16 +11,25 @@ struct fields;
 struct secret;
 
 #define ACCOUNT_DEFAULT "default"
+/*
+ * Behind an account's name: its credential for reads alone, a record of its own.
+ * No name that a person gives has a slash in it.
+ */
+#define ACCOUNT_FOR_READ "/read"
 
 struct account {
 	char *url;  /* canonical index URL */
-	char *name;
-	char *api; /* pinned at login, canonical */
-	char *dl;  /* pinned at login; NULL where the index was not asked */
+	char *name; /* with ACCOUNT_FOR_READ at its end, or without */
+	char *api;  /* pinned at login, canonical; NULL: unpinned, the index was not asked */
+	char *dl;   /* pinned at login; NULL where the index was not asked */
 	char *ca_pem;
 	char *proxy;
 	bool is_plain_http; /* made with --allow-http */
+	bool is_marked;     /* agreed at login: also cargo's reads get this token, while builds run */
 	int64_t added;      /* Unix time */
+	int64_t expires;    /* Unix time as the person told it; 0: not told */
+	char *scope;        /* as told, for people; NULL: not told */
+	char *crates;       /* as told */
 	/* NULL unless it was asked for. */
 	struct secret *token;
 };
@@ -28,6 +37,15 @@ struct account {
 struct account *account_new(const char *url, const char *name);
 struct account *account_free(struct account *account);
 DEFINE_CLEANUP(struct account, account_free)
+
+/* "NAME/read" of "NAME". Caller frees; NULL without memory. */
+char *account_read_name(const char *name);
+/* Is this the credential for reads alone? */
+bool account_is_for_read(const struct account *account);
+/* How much of the name is what the person gave: for "%.*s". */
+int account_given_size(const struct account *account);
+/* Its token goes to whoever asks to read. */
+bool account_is_readable(const struct account *account);
 
 /* 0 and *ret (caller frees), or a negative errno. */
 int account_write(const struct account *account, struct fields **ret);

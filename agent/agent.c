@@ -16,6 +16,7 @@
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/witness.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
 
@@ -55,6 +56,7 @@ void agent_lock(struct agent *agent, const char *why) {
 	struct session *next;
 
 	grant_drop_all(&agent->grants);
+	witness_lock_all(agent);
 	for (struct session *s = agent->sessions; s; s = next) {
 		next = s->next;
 		session_drop_secret(s);
@@ -285,6 +287,9 @@ struct agent *agent_free(struct agent *agent) {
 	while (agent->prompts) /* Only messages that nobody owns are left. */
 		prompt_free(agent->prompts);
 	grant_drop_all(&agent->grants);
+	while (agent->witnesses)
+		witness_free(agent->witnesses);
+	alarms_done(&agent->alarms);
 	if (agent->event)
 		job_end_children(agent);
 	store_free(agent->store);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "agent/alarm.h"
 #include "protocol/cleanup.h"
 
 struct audit;
@@ -22,6 +23,7 @@ struct prompt;
 struct secret;
 struct session;
 struct store;
+struct witness;
 
 #define USEC_PER_MSEC ((uint64_t) 1000)
 #define USEC_PER_SEC ((uint64_t) 1000000)
@@ -57,6 +59,9 @@ struct agent {
 	struct prompt *prompts;        /* asking, or waiting for their terminal */
 	struct derive *derivations;    /* deriving a key, or waiting for their turn */
 	struct grant *grants;
+	struct witness *witnesses;     /* looking whether the index lists what was approved */
+	size_t n_witnesses;
+	struct alarms alarms;
 
 	/* Where the workers are. */
 	char *program_directory;

@@ -24,6 +24,9 @@ static const struct dispatch_row rows[] = {
 	[KIND_STATUS] = {NULL, status_handle, NEEDS_LOOK, ACT_NONE},
 	[KIND_LOCK] = {NULL, lock_handle, NEEDS_NOTHING, ACT_NONE},
 	[KIND_UNLOCK] = {NULL, unlock_handle, NEEDS_LOOK, ACT_NONE},
+	/* The old passphrase is asked by the handler, and opens the store as well. */
+	[KIND_PASSWD] = {passwd_check, passwd_handle, NEEDS_LOOK, ACT_LOOSEN},
+	[KIND_TRUST] = {trust_check, trust_handle, NEEDS_OPEN, ACT_LOOSEN},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 

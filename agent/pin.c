@@ -8,7 +8,6 @@
 #include "agent/agent.h"
 #include "agent/job.h"
 #include "protocol/names.h"
-#include "protocol/request.h"
 
 #define CRATES_IO_API "https://crates.io"
 #define CRATES_IO_DL "https://static.crates.io/crates"
@@ -17,12 +16,14 @@
 #define MARGIN_USEC (2 * USEC_PER_SEC)
 
 struct pin {
-	const char *url;
-	const struct request *request;
+	char *url;
+	bool allow_http;
+	bool no_check;
 	char *given_api;
 	char *api;
 	char *dl;
 	bool is_elsewhere;
+	bool is_auth_required;
 	struct job *job;
 	sd_event_source *built_in;
 	pin_done_t done;
@@ -41,10 +42,14 @@ bool pin_is_elsewhere(const struct pin *pin) {
 	return pin->is_elsewhere;
 }
 
+bool pin_is_auth_required(const struct pin *pin) {
+	return pin->is_auth_required;
+}
+
 /* Plain http only where it stays on this machine and the person said so. */
 static bool may_be_used(const struct pin *pin, const char *url) {
 	return !registry_url_is_plain_http(url) ||
-		(pin->request->allow_http && registry_url_is_loopback(url));
+		(pin->allow_http && registry_url_is_loopback(url));
 }
 
 static bool have_same_host(const char *a, const char *b) {
@@ -63,8 +68,7 @@ static enum refusal pin_take(struct pin *pin, const struct fields *answer) {
 	int r;
 
 	(void) fields_get_u64(answer, FIELD_AUTH_REQUIRED, &is_auth_required); /* Mostly absent. */
-	if (is_auth_required)
-		return REFUSAL_AUTH_REQUIRED;
+	pin->is_auth_required = is_auth_required != 0;
 	if (fields_get_string(answer, FIELD_API, &api) < 0)
 		return REFUSAL_INDEX_INVALID;
 	r = web_url_canonical(api, &pin->api);
@@ -92,26 +96,29 @@ static void pin_answered(
 	pin->done(refusal, detail, pin->userdata);
 }
 
-static int pin_ask_index(struct pin *pin, struct agent *agent) {
+static int pin_ask_index(struct pin *pin, struct agent *agent, const struct pin_ask *ask) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
 	_cleanup_(freep) char *config = NULL;
-	const char *url = pin->url + strlen("sparse+");
+	const char *root = registry_url_sparse_root(pin->url);
+	uint64_t timeout_usec = ask->timeout_usec > 0 ? ask->timeout_usec : TIMEOUT_USEC;
 	int r;
 
-	if (asprintf(&config, "%s" CONFIG, url) < 0)
+	if (asprintf(&config, "%s" CONFIG, root) < 0)
 		return -ENOMEM;
 	r = fields_new(&task);
 	if (r == 0)
 		r = fields_put_string(task, FIELD_URL, config);
 	if (r == 0)
-		r = fields_put_string(task, FIELD_CA_PEM, pin->request->ca_pem);
+		r = fields_put_string(task, FIELD_CA_PEM, ask->ca_pem);
 	if (r == 0)
-		r = fields_put_string(task, FIELD_PROXY, pin->request->proxy);
+		r = fields_put_string(task, FIELD_PROXY, ask->proxy);
 	if (r == 0)
-		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, TIMEOUT_USEC / USEC_PER_MSEC);
+		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, timeout_usec / USEC_PER_MSEC);
+	if (r == 0 && ask->token)
+		r = fields_put_secret(task, FIELD_TOKEN, ask->token);
 	if (r < 0)
 		return r;
-	return job_new(agent, WORKER_NET, TAKE_PTR(task), NULL, 0, TIMEOUT_USEC + MARGIN_USEC,
+	return job_new(agent, WORKER_NET, TAKE_PTR(task), NULL, 0, timeout_usec + MARGIN_USEC,
 		pin_answered, pin, &pin->job);
 }
 
@@ -122,7 +129,7 @@ static int pin_on_built_in(sd_event_source *source, void *userdata) {
 	(void) source;
 	if (!may_be_used(pin, pin->url) || (pin->api && !may_be_used(pin, pin->api)))
 		refusal = REFUSAL_PLAIN_HTTP;
-	else if (!pin->api)
+	else if (!pin->api && !pin->no_check)
 		refusal = REFUSAL_NEEDS_API;
 	else if (pin->given_api && strcmp(pin->api, pin->given_api) != 0)
 		refusal = REFUSAL_API_ELSEWHERE; /* crates.io has one API, and we know it. */
@@ -148,7 +155,7 @@ static int pin_know(struct pin *pin, struct agent *agent) {
 	return sd_event_add_defer(agent->event, &pin->built_in, pin_on_built_in, pin);
 }
 
-int pin_new(struct agent *agent, const char *url, const struct request *request, pin_done_t done,
+int pin_new(struct agent *agent, const char *url, const struct pin_ask *ask, pin_done_t done,
 	void *userdata, struct pin **ret) {
 	_cleanup_(pin_freep) struct pin *pin = NULL;
 	bool is_known;
@@ -157,18 +164,23 @@ int pin_new(struct agent *agent, const char *url, const struct request *request,
 	pin = calloc(1, sizeof(*pin));
 	if (!pin)
 		return -ENOMEM;
-	pin->url = url;
-	pin->request = request;
+	pin->url = strdup(url);
+	if (!pin->url)
+		return -ENOMEM;
+	pin->allow_http = ask->allow_http;
+	pin->no_check = ask->no_check;
 	pin->done = done;
 	pin->userdata = userdata;
-	if (request->api) {
-		r = web_url_canonical(request->api, &pin->given_api);
+	if (ask->api) {
+		r = web_url_canonical(ask->api, &pin->given_api);
 		if (r < 0)
 			return r;
 	}
-	is_known = registry_url_is_crates_io(url) || !registry_url_is_sparse(url) ||
-		!may_be_used(pin, url);
-	r = is_known ? pin_know(pin, agent) : pin_ask_index(pin, agent);
+	if (registry_url_is_crates_io(url))
+		is_known = !ask->ask_built_in;
+	else
+		is_known = !registry_url_is_sparse(url) || !may_be_used(pin, url) || ask->no_check;
+	r = is_known ? pin_know(pin, agent) : pin_ask_index(pin, agent, ask);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(pin);
@@ -180,6 +192,7 @@ struct pin *pin_free(struct pin *pin) {
 		return NULL;
 	job_free(pin->job);
 	sd_event_source_disable_unref(pin->built_in);
+	free(pin->url);
 	free(pin->given_api);
 	free(pin->api);
 	free(pin->dl);

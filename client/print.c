@@ -318,3 +318,25 @@ const char *print_day(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]) {
 		snprintf(buffer, PRINT_SHORT_SIZE, "an unknown day");
 	return buffer;
 }
+
+enum print_style print_expiry(int64_t expires, char buffer[PRINT_EXPIRY_SIZE]) {
+	int64_t left = expires - (int64_t) time(NULL), days = left / (24 * 60 * 60);
+	char day[PRINT_SHORT_SIZE];
+
+	print_day(expires, day);
+	if (left <= 0) {
+		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, over; make a new one", day);
+		return PRINT_BAD;
+	}
+	if (days > 14) {
+		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, in %" PRId64 " days", day, days);
+		return PRINT_PLAIN;
+	}
+	if (days > 0)
+		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, in %" PRId64 " day%s; make a new one soon",
+			day, days, days == 1 ? "" : "s");
+	else
+		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, in less than a day; make a new one now",
+			day);
+	return PRINT_WARN;
+}

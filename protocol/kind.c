@@ -12,6 +12,8 @@ static const struct kind_row rows[] = {
 	[KIND_STATUS] = {"status"},
 	[KIND_LOCK] = {"lock"},
 	[KIND_UNLOCK] = {"unlock"},
+	[KIND_PASSWD] = {"passwd"},
+	[KIND_TRUST] = {"trust", .has_registry = true},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 

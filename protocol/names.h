@@ -49,6 +49,11 @@ int registry_url_canonical(const char *raw, char **ret);
 /* These take canonical registry URLs. */
 bool registry_url_is_crates_io(const char *url);
 bool registry_url_is_sparse(const char *url);
+/*
+ * Where a sparse index lies, without a slash at its end: within `url`, or the sparse
+ * one of crates.io. NULL for a git index.
+ */
+const char *registry_url_sparse_root(const char *url);
 /* http instead of https. */
 bool registry_url_is_plain_http(const char *url);
 /* The host is localhost, 127.0.0.0/8 or [::1]. */

@@ -47,10 +47,10 @@ void reply_refusal(struct json_writer *writer, enum refusal refusal, const char 
 	json_write_object_end(writer);
 }
 
-void reply_token(struct json_writer *writer, const void *token, size_t size) {
+void reply_token(struct json_writer *writer, const void *token, size_t size, bool may_cache) {
 	reply_ok_begin(writer, KIND_GET);
 	json_write_bytes(writer, "token", token, size);
-	json_write_string(writer, "cache", "never");
+	json_write_string(writer, "cache", may_cache ? "session" : "never");
 	json_write_bool(writer, "operation_independent", false);
 	reply_ok_end(writer);
 }

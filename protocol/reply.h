@@ -26,8 +26,11 @@ void reply_ok_end(struct json_writer *writer);
 void reply_refusal(
 	struct json_writer *writer, enum refusal refusal, const char *message, const char *detail);
 
-/* A whole answer to `get`, cache `never`. The writer must be a secret one unless it is the placeholder. */
-void reply_token(struct json_writer *writer, const void *token, size_t size);
+/*
+ * A whole answer to `get`. `may_cache`: cargo may keep the token for reads until
+ * it exits. The writer must be a secret one unless it is the placeholder.
+ */
+void reply_token(struct json_writer *writer, const void *token, size_t size, bool may_cache);
 
 /* What a client makes of a line. */
 struct reply {

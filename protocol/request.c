@@ -327,10 +327,13 @@ static int take_fields(const struct json *root, struct request *request) {
 		return request->index_url || request->all ? 0 : -EBADMSG;
 	case KIND_INIT:
 		return take_init(root, request);
+	case KIND_TRUST:
+		return take_network(root, request);
 	case KIND_LIST:
 	case KIND_STATUS:
 	case KIND_LOCK:
 	case KIND_UNLOCK:
+	case KIND_PASSWD:
 	case _KIND_MAX:
 	case _KIND_INVALID:
 		break;

@@ -289,6 +289,12 @@ bool registry_url_is_sparse(const char *url) {
 	return starts_with(url, SPARSE);
 }
 
+const char *registry_url_sparse_root(const char *url) {
+	if (registry_url_is_crates_io(url))
+		url = CRATES_IO_SPARSE_INDEX;
+	return registry_url_is_sparse(url) ? url + strlen(SPARSE) : NULL;
+}
+
 bool registry_url_is_plain_http(const char *url) {
 	struct url parts;
 

@@ -1,53 +1,57 @@
 /*
- * `get`: what cargo asks for.
+ * `get`: what cargo asks for. `read` is in get_read.c; here are the acts: publish,
+ * yank, unyank, owners.
  *
- *   read                    → a placeholder: cargo holds no token while it
- *                             compiles strangers' code
- *   publish, yank, unyank,  → approval, then the token
- *   owners
- *
- * The order for an act is: is it ours (get_check); is there such an account; is
- * it granted already; approval by the person (which also unlocks a locked
- * store); the audit line; and only then is the token opened.
+ *   get_check    → is it ours?
+ *   get_act      → is there such an account; is its token over; is the act
+ *                  granted already?
+ *   get_look     → what the index lists of the crate (publish)
+ *   get_ask      → approval by the person, which also unlocks a locked store
+ *   get_compare  → does the index still name the origin that was pinned?
+ *   get_release  → the audit line; and only then is the token opened
  */
+
+#include "get.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/account.h"
 #include "agent/agent.h"
+#include "agent/alarm.h"
 #include "agent/audit.h"
 #include "agent/consent.h"
 #include "agent/dispatch.h"
+#include "agent/handle/get_text.h"
 #include "agent/handle/handle.h"
+#include "agent/history.h"
 #include "agent/log.h"
+#include "agent/origin.h"
 #include "agent/passphrase.h"
 #include "agent/prompt.h"
+#include "agent/route.h"
+#include "agent/rule/expiry.h"
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/witness.h"
 #include "protocol/names.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
 
-struct get {
-	struct session *session;
-	const char *account;
-	/* The process that started the provider; pid -1 if it could not be pinned. */
-	struct peer cargo;
-	char *text;
-	struct consent *consent;
-	struct passphrase *passphrase;
-};
-
 static void get_free(void *operation) {
 	struct get *get = operation;
 
+	history_free(get->history);
+	origin_free(get->origin);
+	route_free(get->route);
 	consent_free(get->consent);
 	passphrase_free(get->passphrase);
 	peer_done(&get->cargo);
+	(void) fd_close(get->terminal);
 	free(get->text);
 	free(get);
 }
@@ -67,7 +71,7 @@ enum refusal get_check(struct session *session) {
 								    : REFUSAL_NOT_FOUND;
 }
 
-static int get_audit(const struct get *get, enum refusal refusal) {
+int get_audit(const struct get *get, enum refusal refusal) {
 	const struct session *session = get->session;
 	const struct request *request = session->request;
 	const struct audit_entry entry = {
@@ -84,7 +88,7 @@ static int get_audit(const struct get *get, enum refusal refusal) {
 	return audit_write(session->agent->audit, &entry);
 }
 
-static void get_refuse(struct get *get, enum refusal refusal, const char *detail) {
+void get_refuse(struct get *get, enum refusal refusal, const char *detail) {
 	if (get_audit(get, refusal) < 0)
 		log_warning("a refusal could not be written to the audit log");
 	session_refuse(get->session, refusal, detail);
@@ -94,6 +98,34 @@ static bool get_is_publish(const struct get *get) {
 	return get->session->request->operation == OPERATION_PUBLISH;
 }
 
+/* A release that was written down in a grant and does not happen after all. */
+static void get_take_back(const struct get *get) {
+	const struct session *session = get->session;
+
+	if (get->is_covered)
+		grant_take_back(&session->agent->grants, session->url, get->account, &get->cargo,
+			session->request->crate, session->request->version);
+}
+
+/* Somebody looks whether what the index will list is what was approved. */
+static void get_watch(const struct get *get) {
+	const struct session *session = get->session;
+	const struct request *request = session->request;
+	int terminal = get->terminal >= 0 ? get->terminal : session->terminal;
+	const struct release release = {
+		.url = session->url,
+		.account = get->account,
+		.crate = request->crate,
+		.version = request->version,
+		.checksum = request->checksum,
+	};
+
+	if (get_is_publish(get) &&
+		witness_new(session->agent, &release, &get->cargo, terminal) < 0)
+		log_warning("nobody looks at what the index will list of '%s' '%s'",
+			request->crate, request->version);
+}
+
 /* From now on this cargo run may publish more crates of the same release. */
 static void get_grant(struct get *get) {
 	struct session *session = get->session;
@@ -101,7 +133,7 @@ static void get_grant(struct get *get) {
 	struct peer cargo = get->cargo;
 	int r;
 
-	if (!get_is_publish(get) || cargo.pidfd < 0)
+	if (!get_is_publish(get) || get->is_covered || cargo.pidfd < 0)
 		return;
 	get->cargo = PEER_NULL;
 	r = grant_add(&session->agent->grants, session->agent->event, session->url, get->account,
@@ -111,17 +143,23 @@ static void get_grant(struct get *get) {
 		log_warning("a grant was not kept, the next crate is asked for again");
 }
 
-/* A release that was written down in a grant and did not happen after all. */
-static void get_take_back(const struct get *get) {
-	const struct session *session = get->session;
+int get_open_token(struct get *get, const char *name, struct account **ret) {
+	struct session *session = get->session;
+	int r = store_find(session->agent->store, session->url, name, true, ret);
 
-	if (get_is_publish(get) && get->cargo.pidfd >= 0)
-		grant_take_back(&session->agent->grants, session->url, get->account, &get->cargo,
-			session->request->crate, session->request->version);
+	if (r == -ENOENT)
+		session_refuse(session, REFUSAL_ACCOUNT_UNKNOWN, name);
+	else if (r == -ENOKEY)
+		session_refuse(session, REFUSAL_LOCKED, NULL);
+	else if (r == -EBADMSG)
+		session_refuse(session, REFUSAL_STORE_DAMAGED, NULL);
+	else if (r < 0)
+		session_fail(session, r, "opening an account");
+	return r;
 }
 
 /* All is decided. The audit line first, then the secret. */
-static void get_release(struct get *get, bool was_asked) {
+static void get_release(struct get *get) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	struct session *session = get->session;
 	int r;
@@ -133,100 +171,94 @@ static void get_release(struct get *get, bool was_asked) {
 		session_refuse(session, REFUSAL_AUDIT_FAILED, strerror(-r));
 		return;
 	}
-	if (was_asked)
-		get_grant(get);
-	r = store_find(session->agent->store, session->url, get->account, true, &account);
-	if (r == -ENOKEY)
-		session_refuse(session, REFUSAL_LOCKED, NULL);
-	else if (r == -EBADMSG)
-		session_refuse(session, REFUSAL_STORE_DAMAGED, NULL);
-	else if (r < 0)
-		session_fail(session, r, "opening an account");
-	else {
-		reply_token(session_answer(session, true), secret_peek(account->token),
-			secret_size(account->token));
-		session_send(session);
+	if (get_open_token(get, get->account, &account) < 0)
+		return;
+	get_watch(get);
+	get_grant(get);
+	reply_token(session_answer(session, true), secret_peek(account->token),
+		secret_size(account->token), false);
+	session_send(session);
+}
+
+static void get_compared(enum refusal refusal, const char *detail, void *userdata) {
+	struct get *get = userdata;
+
+	if (refusal != REFUSAL_NONE) {
+		get_take_back(get);
+		get_refuse(get, refusal, detail);
+		return;
+	}
+	get_release(get);
+}
+
+/* Approved. cargo sends the token where the index says: is that where it was at login? */
+static void get_compare(struct get *get) {
+	struct session *session = get->session;
+	int r;
+
+	get->route = route_free(get->route);
+	r = route_new(session->agent->store, session->url, get->account, &get->route);
+	if (r == 0)
+		r = origin_new(session->agent, get->route, get_compared, get, &get->origin);
+	get->route = route_free(get->route);
+	if (r == 1) {
+		get_release(get);
+	} else if (r < 0) {
+		get_take_back(get);
+		session_fail(session, r, "comparing the index with what was pinned");
 	}
 }
 
 static void get_approved(enum refusal refusal, void *userdata) {
 	struct get *get = userdata;
 
-	if (refusal != REFUSAL_NONE) {
+	if (refusal != REFUSAL_NONE)
 		get_refuse(get, refusal, NULL);
-		return;
-	}
-	get_release(get, true);
+	else
+		get_compare(get);
+}
+
+/* REFUSAL_NONE and *ret (caller frees) for an account whose token may be used. */
+enum refusal get_find(struct get *get, const char *name, struct account **ret) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	struct session *session = get->session;
+	int r = store_find(session->agent->store, session->url, name, false, &account);
+
+	if (r == -ENOENT)
+		return REFUSAL_ACCOUNT_UNKNOWN;
+	if (r == -ENOKEY)
+		return REFUSAL_LOCKED;
+	if (r == -EBADMSG)
+		return REFUSAL_STORE_DAMAGED;
+	if (r < 0)
+		return refusal_from_errno(r);
+	if (expiry_is_over(account->expires, (int64_t) time(NULL)))
+		return REFUSAL_TOKEN_EXPIRED;
+	*ret = TAKE_PTR(account);
+	return REFUSAL_NONE;
 }
 
 /* The one passphrase has unlocked the store and approved; is there such an account? */
 static void get_unlocked(enum refusal refusal, void *userdata) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	struct get *get = userdata;
-	struct session *session = get->session;
 
-	if (refusal == REFUSAL_NONE &&
-		store_find(session->agent->store, session->url, get->account, false, &account) ==
-			-ENOENT)
-		refusal = REFUSAL_ACCOUNT_UNKNOWN;
+	if (refusal == REFUSAL_NONE)
+		refusal = get_find(get, get->account, &account);
 	get_approved(refusal, get);
 }
 
-static void write_act(FILE *out, const struct request *request) {
-	switch (request->operation) {
-	case OPERATION_PUBLISH:
-		fprintf(out, "cpub-agent: approve publish?\n");
-		break;
-	case OPERATION_YANK:
-		fprintf(out, "cpub-agent: approve yank?\n");
-		break;
-	case OPERATION_UNYANK:
-		fprintf(out, "cpub-agent: approve un-yank?\n");
-		break;
-	case OPERATION_OWNERS:
-		/* cargo's request is the same for all three. */
-		fprintf(out, "cpub-agent: approve listing or changing owners?\n");
-		break;
-	case OPERATION_READ:
-	case _OPERATION_MAX:
-	case _OPERATION_INVALID:
-		break;
-	}
-}
-
-/* What the person sees. Every part was checked to be printable. */
-static int get_compose(struct get *get) {
-	const struct session *session = get->session;
-	const struct request *request = session->request;
-	_cleanup_(freep) char *who = peer_describe(&session->peer);
-	size_t size;
-	FILE *out;
-
-	out = open_memstream(&get->text, &size);
-	if (!out)
-		return -ENOMEM;
-	write_act(out, request);
-	fprintf(out, "  registry  %s\n", session->url);
-	fprintf(out, "  account   %s\n", get->account);
-	fprintf(out, "  crate     %s%s%s\n", request->crate, request->version ? " " : "",
-		request->version ? request->version : "");
-	if (request->checksum)
-		fprintf(out, "  sha256    %s\n", request->checksum);
-	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
-	if (get_is_publish(get))
-		fprintf(out, "The passphrase covers everything that this cargo run publishes in "
-			     "10 minutes.\n");
-	return fclose(out) == 0 ? 0 : -ENOMEM;
-}
-
 /* Asks the person: to unlock and approve at once, or to approve. */
-static void get_ask(struct get *get) {
+static void get_ask(struct get *get, const struct history_answer *history) {
+	_cleanup_(account_freep) struct account *account = NULL;
 	struct session *session = get->session;
 	struct agent *agent = session->agent;
 	bool is_open = store_state(agent->store) == STORE_OPEN;
 	int r;
 
-	r = get_compose(get);
+	if (is_open)
+		(void) store_find(agent->store, session->url, get->account, false, &account);
+	r = get_text(session, get->account, account, history, &get->text);
 	if (r < 0) {
 		session_fail(session, r, "composing a question");
 		return;
@@ -245,37 +277,63 @@ static void get_ask(struct get *get) {
 		session_fail(session, r, "asking for approval");
 }
 
+static void get_looked(const struct history_answer *history, void *userdata) {
+	get_ask(userdata, history);
+}
+
+/* What the index lists of the crate, so that the person sees whether this is the first publish. */
+static void get_look(struct get *get) {
+	struct session *session = get->session;
+	int r = 1;
+
+	/* Nobody will see it, or the account's way to the index is still sealed. */
+	if (get_is_publish(get) && store_state(session->agent->store) == STORE_OPEN &&
+		prompt_is_possible(session->agent, session->terminal)) {
+		r = route_new(
+			session->agent->store, session->url, get->account, &get->route);
+		if (r == 0)
+			r = history_new(session->agent, get->route, session->request->crate, NULL,
+				get_looked, get, &get->history);
+		get->route = route_free(get->route);
+	}
+	if (r != 0) /* A question without it is better than none. */
+		get_ask(get, NULL);
+}
+
 /* Told on the terminal of the grant: an approval that nobody sees used is no approval. */
-static void get_say(const struct get *get, int terminal, const char *what) {
+static void get_say(const struct get *get) {
 	const struct request *request = get->session->request;
 	_cleanup_(freep) char *text = NULL;
 
-	if (asprintf(&text, "cpub-agent: %s %s %s\n", what, request->crate, request->version) >= 0)
-		prompt_say(get->session->agent, terminal, text);
+	if (asprintf(&text,
+		    "cpub-agent: covered by your approval, releasing the token for %s %s\n",
+		    request->crate, request->version) >= 0)
+		prompt_say(get->session->agent, get->terminal, text);
 }
 
 /* Is this publish covered by an approval of the same cargo run? */
 static bool get_use_grant(struct get *get) {
 	struct session *session = get->session;
 	const struct request *request = session->request;
-	_cleanup_(fd_closep) int terminal = -1;
 	enum grant_answer answer;
 
 	if (!get_is_publish(get) || get->cargo.pidfd < 0)
 		return false;
+	(void) fd_close(get->terminal);
+	get->terminal = -1;
 	answer = grant_use(&session->agent->grants, session->url, get->account, &get->cargo,
-		request->crate, request->version, agent_now_usec(session->agent), &terminal);
+		request->crate, request->version, agent_now_usec(session->agent), &get->terminal);
 	switch (answer) {
 	case GRANT_NONE:
 		return false;
 	case GRANT_COVERED:
-		get_say(get, terminal, "covered by your approval, releasing the token for");
-		get_release(get, false);
+		get->is_covered = true;
+		get_say(get);
+		get_compare(get);
 		return true;
 	case GRANT_REPEATED:
-		log_warning("the token for '%s' '%s' was asked for twice in one cargo run",
+		alarm_raise(session->agent, get->terminal, REFUSAL_RELEASE_REPEATED, session->url,
 			request->crate, request->version);
-		get_say(get, terminal, "ALARM: asked a second time and refused:");
 		get_refuse(get, REFUSAL_RELEASE_REPEATED, NULL);
 		return true;
 	}
@@ -284,84 +342,18 @@ static bool get_use_grant(struct get *get) {
 
 static void get_act(struct get *get) {
 	_cleanup_(account_freep) struct account *account = NULL;
-	struct session *session = get->session;
-	int r;
+	enum refusal refusal;
 
-	if (store_state(session->agent->store) == STORE_OPEN) {
-		r = store_find(
-			session->agent->store, session->url, get->account, false, &account);
-		if (r == -ENOENT) {
-			get_refuse(get, REFUSAL_ACCOUNT_UNKNOWN, get->account);
-			return;
-		}
-		if (r < 0) {
-			session_fail(session, r, "looking for an account");
+	if (store_state(get->session->agent->store) == STORE_OPEN) {
+		refusal = get_find(get, get->account, &account);
+		if (refusal != REFUSAL_NONE) {
+			get_refuse(get, refusal, get->account);
 			return;
 		}
 		if (get_use_grant(get))
 			return;
 	}
-	get_ask(get);
-}
-
-static void get_placeholder(struct session *session) {
-	reply_token(session_answer(session, false), REPLY_PLACEHOLDER, strlen(REPLY_PLACEHOLDER));
-	session_send(session);
-}
-
-/* The store is open. Headers are anybody's to write: they never release a token. */
-static void get_read(struct get *get) {
-	_cleanup_(account_freep) struct account *account = NULL;
-	struct session *session = get->session;
-	int r;
-
-	r = store_find(session->agent->store, session->url, get->account, false, &account);
-	if (r == -ENOENT)
-		session_refuse(session, REFUSAL_ACCOUNT_UNKNOWN, get->account);
-	else if (r < 0)
-		session_fail(session, r, "looking for an account");
-	else if (session->request->has_headers)
-		session_refuse(session, REFUSAL_READ_AUTH_NOT_AGREED, NULL);
-	else
-		get_placeholder(session);
-}
-
-static void get_opened(enum refusal refusal, void *userdata) {
-	struct get *get = userdata;
-
-	if (refusal != REFUSAL_NONE)
-		session_refuse(get->session, refusal, NULL);
-	else
-		get_read(get);
-}
-
-/* Locked: the passphrase is asked now, before the build, while the person is there. */
-static void get_open(struct get *get) {
-	struct session *session = get->session;
-	_cleanup_(freep) char *who = NULL;
-	_cleanup_(freep) char *text = NULL;
-	int r;
-
-	if (store_state(session->agent->store) == STORE_OPEN) {
-		get_read(get);
-		return;
-	}
-	who = peer_describe(&session->peer);
-	if (asprintf(&text,
-		    "cpub-agent: cargo is about to use your registry credentials.\n"
-		    "  registry  %s\n"
-		    "  asked by  %s (claimed)\n",
-		    session->url, who ? who : "?") < 0) {
-		text = NULL;
-		session_refuse(session, REFUSAL_NO_MEMORY, NULL);
-		return;
-	}
-	r = passphrase_new(session->agent, PASSPHRASE_UNLOCK, session->terminal, text, NULL,
-		get_opened, get, &get->passphrase);
-	if (r == -ENOTTY)
-		session_refuse(session, REFUSAL_LOCKED, NULL);
-	else if (r < 0)
-		session_fail(session, r, "unlocking");
+	get_look(get);
 }
 
 void get_handle(struct session *session) {
@@ -374,9 +366,10 @@ void get_handle(struct session *session) {
 	get->session = session;
 	get->account = session->request->account ? session->request->account : ACCOUNT_DEFAULT;
 	get->cargo = PEER_NULL;
+	get->terminal = -1;
 	session_set_operation(session, get, get_free);
 	if (session->request->operation == OPERATION_READ) {
-		get_open(get);
+		get_read(get);
 		return;
 	}
 	/* Without it there is no grant, and each crate is asked for. */

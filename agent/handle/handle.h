@@ -27,5 +27,11 @@ void list_handle(struct session *session);
 
 void status_handle(struct session *session);
 
+enum refusal passwd_check(struct session *session);
+void passwd_handle(struct session *session);
+
+enum refusal trust_check(struct session *session);
+void trust_handle(struct session *session);
+
 void lock_handle(struct session *session);
 void unlock_handle(struct session *session);

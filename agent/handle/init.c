@@ -1,9 +1,8 @@
 /*
  * `init`: makes the store.
  *
- *   init_handle → a new passphrase (asked twice, or from the pipe)
- *   init_given  → the key that it becomes
- *   init_derived → the store, made and read back
+ *   init_handle  → a new passphrase and its key (agent/new_passphrase)
+ *   init_given   → the store, made and read back
  *   init_created → the answer
  */
 
@@ -14,24 +13,18 @@
 #include "agent/agent.h"
 #include "agent/audit.h"
 #include "agent/consent.h"
-#include "agent/derive.h"
 #include "agent/handle/handle.h"
-#include "agent/lent_secret.h"
+#include "agent/new_passphrase.h"
 #include "agent/passphrase.h"
-#include "agent/prompt.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
-#include "protocol/secret.h"
 
 struct init {
 	struct session *session;
 	const char *medium;
-	struct lent_secret *reading;
-	struct prompt *prompt;
-	struct derive *derive;
-	struct kdf kdf;
+	struct new_passphrase *passphrase;
 	bool is_creating;
 };
 
@@ -40,9 +33,7 @@ static void init_free(void *operation) {
 
 	if (init->is_creating)
 		store_forget_callback(init->session->agent->store, init);
-	lent_secret_free(init->reading);
-	prompt_free(init->prompt);
-	derive_free(init->derive);
+	new_passphrase_free(init->passphrase);
 	free(init);
 }
 
@@ -75,7 +66,8 @@ static void init_created(int error, void *userdata) {
 	session_send(session);
 }
 
-static void init_derived(enum refusal refusal, const struct secret *key, void *userdata) {
+static void init_given(enum refusal refusal, const struct kdf *kdf, const struct secret *slot_key,
+	void *userdata) {
 	struct init *init = userdata;
 	struct session *session = init->session;
 	int r;
@@ -85,7 +77,7 @@ static void init_derived(enum refusal refusal, const struct secret *key, void *u
 		return;
 	}
 	r = store_create(
-		session->agent->store, init->medium, &init->kdf, key, init_created, init);
+		session->agent->store, init->medium, kdf, slot_key, init_created, init);
 	if (r == -EEXIST)
 		session_refuse(session, REFUSAL_STORE_EXISTS, NULL);
 	else if (r < 0)
@@ -94,55 +86,6 @@ static void init_derived(enum refusal refusal, const struct secret *key, void *u
 		init->is_creating = true;
 		session_hold(session);
 	}
-}
-
-static void init_given(struct init *init, const struct secret *passphrase) {
-	int r;
-
-	kdf_init(&init->kdf);
-	r = derive_new(init->session->agent, &init->kdf, passphrase, init_derived, init,
-		&init->derive);
-	if (r < 0)
-		session_fail(init->session, r, "deriving a key");
-}
-
-static void init_read(enum refusal refusal, struct secret *secret, void *userdata) {
-	_cleanup_(secret_freep) struct secret *passphrase = secret;
-	struct init *init = userdata;
-
-	if (refusal == REFUSAL_BAD_TOKEN)
-		refusal = REFUSAL_BAD_PASSPHRASE;
-	if (refusal != REFUSAL_NONE)
-		session_refuse(init->session, refusal, NULL);
-	else
-		init_given(init, passphrase);
-}
-
-static void init_typed(enum refusal refusal, const struct secret *secret, void *userdata) {
-	struct init *init = userdata;
-
-	/* What was typed lives in the prompt's answer, too; it is not needed there any more. */
-	init->prompt = prompt_free(init->prompt);
-	if (refusal != REFUSAL_NONE)
-		session_refuse(init->session, refusal, NULL);
-	else if (!secret)
-		session_refuse(init->session, REFUSAL_WORKER_FAILED, NULL);
-	else
-		init_given(init, secret);
-}
-
-static int init_ask(struct init *init) {
-	const struct prompt_words words = {
-		.question = QUESTION_NEW_PASSPHRASE,
-		.text = "cpub-agent: choose a passphrase for the vault. It cannot be recovered;\n"
-			"it will be asked to unlock the vault and to approve each release.",
-		.prompt = "New passphrase (^C cancels): ",
-		.again = "The same again: ",
-	};
-	struct session *session = init->session;
-
-	return prompt_new(
-		session->agent, session->terminal, &words, init_typed, init, &init->prompt);
 }
 
 /* Which medium, and is all well for making one? */
@@ -183,14 +126,13 @@ void init_handle(struct session *session) {
 	init->session = session;
 	init->medium = "vault";
 	session_set_operation(session, init, init_free);
-	if (session->request->secret_in_pipe) {
-		r = lent_secret_new(session, init_read, init, &init->reading);
-		if (r < 0)
-			session_refuse(session, REFUSAL_BAD_DESCRIPTOR, NULL);
-		return;
-	}
-	r = init_ask(init);
-	if (r == -ENOTTY)
+	r = new_passphrase_new(session,
+		"cpub-agent: choose a passphrase for the vault. It cannot be recovered;\n"
+		"it will be asked to unlock the vault and to approve each release.",
+		init_given, init, &init->passphrase);
+	if (r == -EBADF)
+		session_refuse(session, REFUSAL_BAD_DESCRIPTOR, NULL);
+	else if (r == -ENOTTY)
 		session_refuse(session, REFUSAL_NEEDS_TERMINAL, NULL);
 	else if (r < 0)
 		session_fail(session, r, "asking for a passphrase");

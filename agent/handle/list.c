@@ -15,11 +15,20 @@ enum refusal list_check(struct session *session) {
 static void write_account(struct json_writer *writer, const struct account *account) {
 	json_write_object(writer, NULL);
 	json_write_string(writer, "index", account->url);
-	json_write_string(writer, "account", account->name);
+	json_write_bytes(
+		writer, "account", account->name, (size_t) account_given_size(account));
+	json_write_string(writer, "for", account_is_for_read(account) ? "read" : "all");
 	json_write_string(writer, "api", account->api);
 	json_write_string(writer, "dl", account->dl);
 	json_write_string(writer, "type", "bearer");
 	json_write_integer(writer, "added", account->added);
+	if (account->expires > 0)
+		json_write_integer(writer, "expires", account->expires);
+	else
+		json_write_string(writer, "expires", NULL);
+	json_write_string(writer, "scope", account->scope);
+	json_write_string(writer, "crates", account->crates);
+	json_write_bool(writer, "readable", account_is_readable(account));
 	json_write_bool(writer, "plain-http", account->is_plain_http);
 	json_write_bool(writer, "private-ca", account->ca_pem);
 	json_write_string(writer, "proxy", account->proxy);

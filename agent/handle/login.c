@@ -1,18 +1,18 @@
 /*
  * `login`: stores a token for a registry.
  *
- *   login_handle   → what would be pinned (agent/pin)
- *   login_pinned   → the host typed, where the registry's name is not the
- *                    user's own
- *   login_typed    → agreement: y/N, or the passphrase where a credential is
- *                    replaced
- *   login_agreed   → the token: with the request, from the pipe, or asked
- *   login_token    → stored and read back
- *   login_stored   → the answer
+ *   login_handle → what would be pinned (agent/pin)
+ *   login_pinned → the host typed, where the registry's name is not the
+ *                  user's own
+ *   login_typed  → agreement: y/N, or the passphrase where a credential is
+ *                  replaced
+ *   login_agreed → login_take_token (login_try.c) → login_store (login_store.c)
  *
- * A token that came with the request or in a pipe is the yes to an index that
- * the user named, but never to an API on another host, and never to replacing.
+ * A token that came with the request is the yes to an index that the user
+ * named, but never to an API on another host, and never to replacing.
  */
+
+#include "login.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,30 +26,18 @@
 #include "agent/dispatch.h"
 #include "agent/handle/handle.h"
 #include "agent/handle/login_text.h"
-#include "agent/lent_secret.h"
 #include "agent/log.h"
 #include "agent/passphrase.h"
 #include "agent/pin.h"
+#include "agent/probe.h"
 #include "agent/prompt.h"
-#include "agent/rule/grant.h"
+#include "agent/rule/expiry.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/token_entry.h"
 #include "protocol/names.h"
-#include "protocol/reply.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
-
-struct login {
-	struct session *session;
-	const char *account;
-	bool replaces;
-	char *text;
-	struct pin *pin;
-	struct prompt *prompt;
-	struct consent *consent;
-	struct lent_secret *reading;
-	bool is_storing;
-};
 
 static void login_free(void *operation) {
 	struct login *login = operation;
@@ -57,15 +45,21 @@ static void login_free(void *operation) {
 	if (login->is_storing)
 		store_forget_callback(login->session->agent->store, login);
 	pin_free(login->pin);
+	pin_free(login->opened);
+	probe_free(login->probe);
 	prompt_free(login->prompt);
 	consent_free(login->consent);
-	lent_secret_free(login->reading);
+	token_entry_free(login->entry);
+	secret_free(login->token);
+	free(login->token_page);
+	free(login->check_detail);
 	free(login->text);
+	free(login->name);
 	free(login);
 }
 
-static bool has_token(const struct request *request) {
-	return request->token || request->secret_in_pipe;
+const struct pin *login_pin(const struct login *login) {
+	return login->opened ? login->opened : login->pin;
 }
 
 /* The name was somebody else's to choose: which registry is meant has to be typed. */
@@ -80,11 +74,11 @@ enum refusal login_check(struct session *session) {
 	return store_trouble(session->agent);
 }
 
-static void login_refuse(struct login *login, enum refusal refusal, const char *detail) {
+void login_refuse(struct login *login, enum refusal refusal, const char *detail) {
 	struct session *session = login->session;
 	const struct audit_entry entry = {.op = "login",
 		.url = session->url,
-		.account = login->account,
+		.account = login->name,
 		.refusal = refusal,
 		.peer = &session->peer};
 
@@ -93,8 +87,7 @@ static void login_refuse(struct login *login, enum refusal refusal, const char *
 	session_refuse(session, refusal, detail);
 }
 
-/* For a negative errno of something that asks. */
-static void login_cannot_ask(struct login *login, int error) {
+void login_cannot_ask(struct login *login, int error) {
 	if (error == -ENOTTY)
 		login_refuse(login, REFUSAL_NEEDS_TERMINAL, NULL);
 	else if (error == -EPERM)
@@ -103,178 +96,25 @@ static void login_cannot_ask(struct login *login, int error) {
 		session_fail(login->session, error, "asking");
 }
 
-static void login_answer(struct login *login) {
-	struct session *session = login->session;
-	struct json_writer *writer = session_answer(session, false);
-
-	reply_ok_begin(writer, KIND_LOGIN);
-	json_write_string(writer, "account", login->account);
-	json_write_string(writer, "index", session->url);
-	json_write_string(writer, "api", pin_api(login->pin));
-	json_write_string(writer, "dl", pin_dl(login->pin));
-	json_write_bool(writer, "replaced", login->replaces);
-	reply_ok_end(writer);
-	session_send(session);
-}
-
-static void login_stored(int error, void *userdata) {
-	struct login *login = userdata;
-	struct session *session = login->session;
-	const struct audit_entry entry = {.op = login->replaces ? "replace" : "login",
-		.url = session->url,
-		.account = login->account,
-		.peer = &session->peer};
-
-	login->is_storing = false;
-	if (error == -ESTALE) /* What was approved under the old state is not any more. */
-		agent_lock(session->agent, "the store was changed by another program");
-	if (error < 0) {
-		login_refuse(login,
-			error == -ESTALE ? REFUSAL_STORE_CHANGED : REFUSAL_STORE_FAILED,
-			strerror(-error));
-		return;
-	}
-	if (login->replaces) /* What was approved was the other credential. */
-		grant_drop_all(&session->agent->grants);
-	if (audit_write(session->agent->audit, &entry) < 0)
-		log_warning("a login could not be written to the audit log");
-	login_answer(login);
-}
-
-static int copy_text(char **to, const char *from) {
-	free(*to);
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -ENOMEM : 0;
-}
-
-static int login_fill(const struct login *login, struct account *account) {
-	const struct request *request = login->session->request;
-	int r;
-
-	account->is_plain_http = registry_url_is_plain_http(account->url);
-	account->added = (int64_t) time(NULL);
-	r = copy_text(&account->api, pin_api(login->pin));
-	if (r == 0)
-		r = copy_text(&account->dl, pin_dl(login->pin));
-	if (r == 0)
-		r = copy_text(&account->ca_pem, request->ca_pem);
-	if (r == 0)
-		r = copy_text(&account->proxy, request->proxy);
-	return r;
-}
-
-/* Takes the token over. */
-static void login_token(struct login *login, struct secret *token) {
-	_cleanup_(secret_freep) struct secret *taken = token;
-	_cleanup_(account_freep) struct account *account = NULL;
-	_cleanup_(account_freep) struct account *old = NULL;
-	struct session *session = login->session;
-	int r;
-
-	if (!token_is_valid(secret_peek(taken), secret_size(taken))) {
-		login_refuse(login, REFUSAL_BAD_TOKEN, NULL);
-		return;
-	}
-	/* Time has passed with the question: what was agreed to must be what happens. */
-	r = store_find(session->agent->store, session->url, login->account, false, &old);
-	if ((r == 0) != login->replaces && (r == 0 || r == -ENOENT)) {
-		login_refuse(login, REFUSAL_BUSY, NULL);
-		return;
-	}
-	account = account_new(session->url, login->account);
-	r = account ? login_fill(login, account) : -ENOMEM;
-	if (r == 0) {
-		account->token = TAKE_PTR(taken);
-		r = store_put(session->agent->store, account, login_stored, login);
-	}
-	if (r == -ENOKEY)
-		login_refuse(login, REFUSAL_LOCKED, NULL);
-	else if (r == -EBUSY)
-		login_refuse(login, REFUSAL_BUSY, NULL);
-	else if (r < 0)
-		session_fail(session, r, "storing an account");
-	else {
-		login->is_storing = true;
-		session_hold(session);
-	}
-}
-
-static void login_token_read(enum refusal refusal, struct secret *secret, void *userdata) {
-	struct login *login = userdata;
-
-	login->reading = lent_secret_free(login->reading);
-	if (refusal != REFUSAL_NONE)
-		login_refuse(login, refusal, NULL);
-	else
-		login_token(login, secret);
-}
-
-static void login_token_typed(
-	enum refusal refusal, const struct secret *secret, void *userdata) {
-	struct login *login = userdata;
-	struct secret *token = NULL;
-
-	if (refusal == REFUSAL_NONE && !secret)
-		refusal = REFUSAL_BAD_TOKEN;
-	if (refusal == REFUSAL_NONE &&
-		secret_from(secret_peek(secret), secret_size(secret), &token) < 0)
-		refusal = REFUSAL_NO_MEMORY;
-	/* The prompt's answer holds a copy. */
-	login->prompt = prompt_free(login->prompt);
-	if (refusal != REFUSAL_NONE)
-		login_refuse(login, refusal, NULL);
-	else
-		login_token(login, token);
-}
-
-static int login_ask_token(struct login *login) {
-	_cleanup_(freep) char *host = NULL;
-	_cleanup_(freep) char *prompt = NULL;
-	struct prompt_words words = {.question = QUESTION_SECRET};
-	struct session *session = login->session;
-	int r;
-
-	r = url_host(pin_api(login->pin), &host);
-	if (r < 0)
-		return r;
-	if (asprintf(&prompt, "Token for %s (not shown, ^C cancels): ", host) < 0)
-		return -ENOMEM;
-	words.prompt = prompt;
-	return prompt_new(session->agent, session->terminal, &words, login_token_typed, login,
-		&login->prompt);
-}
-
 static void login_agreed(enum refusal refusal, void *userdata) {
 	struct login *login = userdata;
-	struct request *request = login->session->request;
-	int r = 0;
 
 	if (refusal != REFUSAL_NONE) {
 		login_refuse(login, refusal, NULL);
 		return;
 	}
 	login->consent = consent_free(login->consent);
-	if (request->token)
-		login_token(login, TAKE_PTR(request->token));
-	else if (request->secret_in_pipe)
-		r = lent_secret_new(login->session, login_token_read, login, &login->reading);
-	else
-		r = login_ask_token(login);
-	if (r == -EBADF)
-		login_refuse(login, REFUSAL_BAD_DESCRIPTOR, NULL);
-	else if (r < 0)
-		login_cannot_ask(login, r);
+	login_take_token(login);
 }
 
 /*
- * Is a token given with the request the yes? From our own command line it is.
- * cargo says nothing of where the name comes from: there it is only where
- * nobody can be asked.
+ * From our own command line it is. cargo says nothing of where the name comes
+ * from: there it is only where nobody can be asked.
  */
-static bool login_is_agreed(const struct login *login) {
+bool login_is_agreed(const struct login *login) {
 	const struct session *session = login->session;
 
-	if (login->replaces || !has_token(session->request))
+	if (login->replaces || !token_entry_is_given(session->request))
 		return false;
 	return session->request->url_source != URL_SOURCE_UNKNOWN ||
 		!prompt_is_possible(session->agent, session->terminal);
@@ -328,16 +168,36 @@ static void login_ask_host(struct login *login) {
 		login_cannot_ask(login, r);
 }
 
+/* Who may read with it, now that the index has told whether reads need a token. */
+static enum refusal login_mark(struct login *login, bool is_auth_required) {
+	const struct request *request = login->session->request;
+
+	login->is_auth_required = is_auth_required;
+	if (request->for_read && !is_auth_required && !request->no_check)
+		return REFUSAL_READ_NOT_NEEDED;
+	login->is_marked = is_auth_required && !request->for_read && !login->has_reader;
+	return REFUSAL_NONE;
+}
+
 static void login_pinned(enum refusal refusal, const char *detail, void *userdata) {
 	struct login *login = userdata;
 	struct session *session = login->session;
 	int r;
 
+	login->is_closed = refusal == REFUSAL_AUTH_REQUIRED;
+	if (login->is_closed && detail) {
+		login->token_page = strdup(detail);
+		if (!login->token_page)
+			refusal = REFUSAL_NO_MEMORY;
+	}
+	if (refusal == REFUSAL_NONE || refusal == REFUSAL_AUTH_REQUIRED)
+		refusal = login_mark(
+			login, login->is_closed || pin_is_auth_required(login->pin));
 	if (refusal != REFUSAL_NONE) {
 		login_refuse(login, refusal, detail);
 		return;
 	}
-	r = login_text(session, login->account, login->replaces, login->pin, &login->text);
+	r = login_text(login, &login->text);
 	if (r < 0) {
 		session_fail(session, r, "composing a question");
 		return;
@@ -348,11 +208,10 @@ static void login_pinned(enum refusal refusal, const char *detail, void *userdat
 		login_ask(login);
 }
 
-/* Nobody could be asked for a token, an agreement, a passphrase: say so before the network is. */
-static bool login_is_possible(const struct login *login) {
-	const struct session *session = login->session;
-
-	return prompt_is_possible(session->agent, session->terminal) || login_is_agreed(login);
+static int login_copy(char **to, const char *from) {
+	free(*to);
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
 }
 
 /*
@@ -366,14 +225,112 @@ static int login_inherit(struct session *session, const struct account *old) {
 	if (request->url_source != URL_SOURCE_UNKNOWN)
 		return 0;
 	request->allow_http = old && old->is_plain_http;
-	r = copy_text(&request->ca_pem, old ? old->ca_pem : NULL);
+	request->no_check = false;
+	r = login_copy(&request->ca_pem, old ? old->ca_pem : NULL);
 	if (r == 0)
-		r = copy_text(&request->ca_file, "as sealed with this account");
+		r = login_copy(&request->ca_file, "as sealed with this account");
 	if (r == 0)
-		r = copy_text(&request->proxy, old ? old->proxy : NULL);
+		r = login_copy(&request->proxy, old ? old->proxy : NULL);
 	if (r == 0)
-		r = copy_text(&request->api, NULL);
+		r = login_copy(&request->api, NULL);
 	return r;
+}
+
+/* What can be said before anybody is asked and the network is touched. */
+static enum refusal login_precheck(const struct login *login) {
+	const struct session *session = login->session;
+	const struct request *request = session->request;
+	bool is_given = token_entry_is_given(request);
+
+	if (expiry_is_over(request->expires, (int64_t) time(NULL)))
+		return REFUSAL_TOKEN_EXPIRED;
+	if (request->for_read && registry_url_is_crates_io(session->url))
+		return REFUSAL_READ_NOT_NEEDED;
+	if (login_needs_host(session) && is_given)
+		return REFUSAL_NAME_UNTRUSTED;
+	if (login->replaces && is_given && !request->replace &&
+		request->url_source != URL_SOURCE_UNKNOWN)
+		return REFUSAL_ACCOUNT_EXISTS;
+	/* A token, an agreement, a passphrase. */
+	if (!prompt_is_possible(session->agent, session->terminal) && !login_is_agreed(login))
+		return REFUSAL_NEEDS_TERMINAL;
+	if (request->proxy && !login_text_is_printable(request->proxy))
+		return REFUSAL_BAD_URL;
+	return REFUSAL_NONE;
+}
+
+static void login_begin(struct login *login) {
+	struct session *session = login->session;
+	const struct request *request = session->request;
+	const struct pin_ask ask = {
+		.api = request->api,
+		.ca_pem = request->ca_pem,
+		.proxy = request->proxy,
+		.allow_http = request->allow_http,
+		.no_check = request->no_check,
+	};
+	enum refusal refusal = login_precheck(login);
+	int r;
+
+	if (refusal != REFUSAL_NONE) {
+		login_refuse(login, refusal,
+			refusal == REFUSAL_NAME_UNTRUSTED  ? request->url_file
+				: refusal == REFUSAL_BAD_URL ? "the proxy's URL"
+							     : NULL);
+		return;
+	}
+	r = pin_new(session->agent, session->url, &ask, login_pinned, login, &login->pin);
+	if (r == -EINVAL)
+		login_refuse(login, REFUSAL_BAD_URL, request->api);
+	else if (r < 0)
+		session_fail(session, r, "asking the index");
+}
+
+/* A token from a file, for an account that is there: perhaps it is the same, and all is well. */
+static void login_compared(enum refusal refusal, struct secret *token, void *userdata) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	struct login *login = userdata;
+	struct session *session = login->session;
+	int r;
+
+	login->entry = token_entry_free(login->entry);
+	login->token = token;
+	if (refusal != REFUSAL_NONE) {
+		login_refuse(login, refusal, NULL);
+		return;
+	}
+	r = store_find(session->agent->store, session->url, login->name, true, &account);
+	if (r == 0 && secret_equal(account->token, login->token))
+		login_answer_unchanged(login, account);
+	else
+		login_begin(login);
+}
+
+static int login_find(struct login *login, struct account **ret) {
+	_cleanup_(account_freep) struct account *reader = NULL;
+	_cleanup_(freep) char *read_name = NULL;
+	struct session *session = login->session;
+	const struct store *store = session->agent->store;
+	const char *name = session->request->account;
+	int r;
+
+	if (!name)
+		name = ACCOUNT_DEFAULT;
+	read_name = account_read_name(name);
+	login->name = session->request->for_read ? TAKE_PTR(read_name) : strdup(name);
+	if (!login->name || (!session->request->for_read && !read_name))
+		return -ENOMEM;
+	if (read_name) {
+		r = store_find(store, session->url, read_name, false, &reader);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		login->has_reader = r == 0;
+	}
+	r = store_find(store, session->url, login->name, false, ret);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	login->replaces = r == 0;
+	return login_inherit(session, *ret);
 }
 
 void login_handle(struct session *session) {
@@ -386,35 +343,19 @@ void login_handle(struct session *session) {
 		return;
 	}
 	login->session = session;
-	login->account = session->request->account ? session->request->account : ACCOUNT_DEFAULT;
 	session_set_operation(session, login, login_free);
-	r = store_find(session->agent->store, session->url, login->account, false, &account);
-	if (r < 0 && r != -ENOENT) {
+	r = login_find(login, &account);
+	if (r < 0) {
 		session_fail(session, r, "looking for an account");
 		return;
 	}
-	login->replaces = r == 0;
-	r = login_inherit(session, account);
-	if (r < 0) {
-		session_fail(session, r, "looking for an earlier login");
+	if (!login->replaces || !session->request->secret_in_file) {
+		login_begin(login);
 		return;
 	}
-	if (login_needs_host(session) && has_token(session->request)) {
-		login_refuse(login, REFUSAL_NAME_UNTRUSTED, session->request->url_file);
-		return;
-	}
-	if (!login_is_possible(login)) {
-		login_refuse(login, REFUSAL_NEEDS_TERMINAL, NULL);
-		return;
-	}
-	if (session->request->proxy && !login_text_is_printable(session->request->proxy)) {
-		login_refuse(login, REFUSAL_BAD_URL, "the proxy's URL");
-		return;
-	}
-	r = pin_new(session->agent, session->url, session->request, login_pinned, login,
-		&login->pin);
-	if (r == -EINVAL)
-		login_refuse(login, REFUSAL_BAD_URL, session->request->api);
+	r = token_entry_new(session, "", login_compared, login, &login->entry);
+	if (r == -EBADF)
+		login_refuse(login, REFUSAL_BAD_DESCRIPTOR, NULL);
 	else if (r < 0)
-		session_fail(session, r, "asking the index");
+		session_fail(session, r, "reading a token from a file");
 }

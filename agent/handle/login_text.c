@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "agent/account.h"
+#include "agent/handle/login.h"
 #include "agent/peer.h"
 #include "agent/pin.h"
 #include "agent/session.h"
@@ -87,37 +90,123 @@ static void write_network(FILE *out, const struct request *request) {
 }
 
 /* Where a person gets a token. Shown, never opened: the registry, or whoever asks, wrote it. */
-static void write_token_page(FILE *out, const struct session *session) {
-	const struct request *request = session->request;
+static void write_token_page(FILE *out, const struct login *login) {
+	const struct session *session = login->session;
+	const char *page = login->token_page ? login->token_page : session->request->login_url;
 
 	if (registry_url_is_crates_io(session->url)) {
 		fprintf(out, "  token at  https://crates.io/settings/tokens\n");
-	} else if (request->login_url) {
+	} else if (page) {
 		fprintf(out, "  token at  ");
-		write_clean(out, request->login_url);
+		write_clean(out, page);
 		fprintf(out, " (claimed)\n");
 	}
 }
 
-int login_text(const struct session *session, const char *account, bool replaces,
-	const struct pin *pin, char **ret) {
+static void write_api(FILE *out, const struct login *login) {
+	const struct pin *pin = login_pin(login);
+	const char *api = pin_api(pin), *dl = pin_dl(pin);
+
+	if (login_pin(login) == login->pin && login->is_closed) {
+		fprintf(out, "  api, dl   told only to who has a token; shown before anything is stored\n");
+		return;
+	}
+	fprintf(out, "  api       %s%s\n", api ? api : "(not asked: the account stays unpinned)",
+		pin_is_elsewhere(pin) ? "   (on ANOTHER HOST than the index)" : "");
+	fprintf(out, "  dl        %s\n", dl ? dl : "(not asked)");
+}
+
+/* Who else will read the token. */
+static void write_readers(FILE *out, const struct login *login) {
+	if (login->session->request->for_read)
+		fprintf(out, "For reads alone: any program of yours can read this token, build scripts too.\n");
+	else if (login->is_marked)
+		fprintf(out, "This registry wants a token for every read: then build scripts can read your\n"
+			     "publish token. `cpub-agent login --for read` stores one of its own for reads.\n");
+	else if (login->is_auth_required)
+		fprintf(out, "Reads go on with the credential of `login --for read`.\n");
+}
+
+static void write_told(FILE *out, const struct request *request) {
+	struct tm day;
+	char text[16];
+	time_t when = (time_t) request->expires;
+
+	if (request->expires > 0 && gmtime_r(&when, &day) &&
+		strftime(text, sizeof(text), "%Y-%m-%d", &day) > 0)
+		fprintf(out, "  expires   %s (as you say)\n", text);
+	if (request->scope)
+		fprintf(out, "  scope     %s (as you say)\n", request->scope);
+	if (request->crates)
+		fprintf(out, "  crates    %s (as you say)\n", request->crates);
+}
+
+int login_text(const struct login *login, char **ret) {
+	const struct session *session = login->session;
+	const struct request *request = session->request;
 	_cleanup_(freep) char *who = peer_describe(&session->peer);
-	const char *dl = pin_dl(pin);
 	size_t size;
 	FILE *out = open_memstream(ret, &size);
 
 	if (!out)
 		return -ENOMEM;
-	fprintf(out, replaces ? "cpub-agent: replace the token of this account?\n"
-			      : "cpub-agent: log in to this registry?\n");
+	fprintf(out, login->replaces ? "cpub-agent: replace the token of this account?\n"
+				     : "cpub-agent: log in to this registry?\n");
 	fprintf(out, "  index     %s\n", session->url);
-	fprintf(out, "  api       %s%s\n", pin_api(pin),
-		pin_is_elsewhere(pin) ? "   (on ANOTHER HOST than the index)" : "");
-	fprintf(out, "  dl        %s\n", dl ? dl : "(not asked)");
-	fprintf(out, "  account   %s\n", account);
-	write_token_page(out, session);
-	write_source(out, session->request);
-	write_network(out, session->request);
+	write_api(out, login);
+	fprintf(out, "  account   %s%s\n", request->account ? request->account : ACCOUNT_DEFAULT,
+		request->for_read ? ", for reads alone" : "");
+	write_told(out, request);
+	write_token_page(out, login);
+	write_source(out, request);
+	write_network(out, request);
+	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
+	write_readers(out, login);
+	return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
+int login_text_opened(const struct login *login, char **ret) {
+	size_t size;
+	FILE *out = open_memstream(ret, &size);
+
+	if (!out)
+		return -ENOMEM;
+	fprintf(out, "cpub-agent: the index took the token, and names\n");
+	write_api(out, login);
+	return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
+static void write_change(FILE *out, const char *what, const char *old, const char *new) {
+	bool is_same = old && new ? strcmp(old, new) == 0 : old == new;
+
+	fprintf(out, "  %-10s%s%s\n", what, new ? new : "(none)", is_same ? ", as before" : "");
+	if (!is_same)
+		fprintf(out, "    before  %s\n", old ? old : "(none)");
+}
+
+int login_text_trust(const struct session *session, const struct account *old,
+	const struct pin *pin, char **ret) {
+	const struct request *request = session->request;
+	_cleanup_(freep) char *who = peer_describe(&session->peer);
+	bool is_ca_same = old->ca_pem && request->ca_pem ? strcmp(old->ca_pem, request->ca_pem) == 0
+							 : old->ca_pem == request->ca_pem;
+	size_t size;
+	FILE *out = open_memstream(ret, &size);
+
+	if (!out)
+		return -ENOMEM;
+	fprintf(out, "cpub-agent: let the token of this account go there from now on?\n");
+	fprintf(out, "  index     %s\n", session->url);
+	fprintf(out, "  account   %.*s\n", account_given_size(old), old->name);
+	write_change(out, "api", old->api, pin_api(pin));
+	if (pin_is_elsewhere(pin))
+		fprintf(out, "            on ANOTHER HOST than the index\n");
+	write_change(out, "dl", old->dl, pin_dl(pin));
+	write_network(out, request);
+	if (!is_ca_same)
+		fprintf(out, "  CA        another than the one that was sealed: %s\n",
+			request->ca_pem ? "the one above" : "the system's");
+	write_change(out, "proxy", old->proxy, request->proxy);
 	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }

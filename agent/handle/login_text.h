@@ -4,11 +4,18 @@
 
 #include <stdbool.h>
 
+struct account;
+struct login;
 struct pin;
 struct session;
 
 /* 0 and the text (caller frees), or -ENOMEM. */
-int login_text(const struct session *session, const char *account, bool replaces,
+int login_text(const struct login *login, char **ret);
+/* What an index told once it had the token. */
+int login_text_opened(const struct login *login, char **ret);
+
+/* What a person sees before another origin is pinned: the old one and the new one. */
+int login_text_trust(const struct session *session, const struct account *old,
 	const struct pin *pin, char **ret);
 
 /* 1 to 1024 bytes of printable ASCII. */

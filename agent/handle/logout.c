@@ -21,7 +21,7 @@
 
 struct logout {
 	struct session *session;
-	const char *account;
+	char *account; /* perhaps its credential for reads alone */
 	struct consent *consent;
 	/* What is removed, for the answer. */
 	struct account **accounts;
@@ -39,13 +39,14 @@ static void logout_free(void *operation) {
 	for (size_t i = 0; i < logout->n_accounts; i++)
 		account_free(logout->accounts[i]);
 	free(logout->accounts);
+	free(logout->account);
 	free(logout);
 }
 
 enum refusal logout_check(struct session *session) {
 	enum refusal refusal = store_trouble(session->agent);
 
-	if (session->request->all)
+	if (session->request->all && !session->request->index_url)
 		return refusal;
 	if (registry_url_canonical(session->request->index_url, &session->url) < 0)
 		return REFUSAL_NOT_FOUND;
@@ -72,6 +73,12 @@ static void logout_audit(const struct logout *logout, enum refusal refusal) {
 	}
 }
 
+static void write_name(struct json_writer *writer, const struct account *account) {
+	json_write_bytes(
+		writer, "account", account->name, (size_t) account_given_size(account));
+	json_write_string(writer, "for", account_is_for_read(account) ? "read" : "all");
+}
+
 static void logout_erased(int error, void *userdata) {
 	struct logout *logout = userdata;
 	struct session *session = logout->session;
@@ -95,7 +102,7 @@ static void logout_erased(int error, void *userdata) {
 	for (size_t i = 0; i < logout->n_accounts; i++) {
 		json_write_object(writer, NULL);
 		json_write_string(writer, "index", logout->accounts[i]->url);
-		json_write_string(writer, "account", logout->accounts[i]->name);
+		write_name(writer, logout->accounts[i]);
 		json_write_object_end(writer);
 	}
 	json_write_array_end(writer);
@@ -118,8 +125,8 @@ static void logout_agreed(enum refusal refusal, void *userdata) {
 		session_refuse(session, REFUSAL_BUSY, NULL);
 		return;
 	}
-	r = store_erase(session->agent->store, session->request->all ? NULL : session->url,
-		logout->account, logout_erased, logout);
+	r = store_erase(session->agent->store, session->url,
+		session->request->all ? NULL : logout->account, logout_erased, logout);
 	if (r == -ENOKEY)
 		session_refuse(session, REFUSAL_LOCKED, NULL);
 	else if (r == -EBUSY)
@@ -145,8 +152,24 @@ static int logout_add(struct logout *logout, struct account *account) {
 	return 0;
 }
 
+static int logout_collect_one(struct logout *logout, const char *name) {
+	const struct session *session = logout->session;
+	struct account *account;
+	int r = store_find(session->agent->store, session->url, name, false, &account);
+
+	return r < 0 ? r : logout_add(logout, account);
+}
+
+/* With an account goes its credential for reads; `r` is what came of the account itself. */
+static int logout_collect_both(struct logout *logout, const char *read_name, int r) {
+	int other = logout_collect_one(logout, read_name);
+
+	return other == -ENOENT ? r : other;
+}
+
 /* Which accounts go. -ENOENT if the named one is not there. */
 static int logout_collect(struct logout *logout) {
+	_cleanup_(freep) char *read_name = NULL;
 	const struct session *session = logout->session;
 	const struct store *store = session->agent->store;
 	struct account *account;
@@ -154,12 +177,17 @@ static int logout_collect(struct logout *logout) {
 
 	logout->generation = store_generation(store);
 	if (!session->request->all) {
-		r = store_find(store, session->url, logout->account, false, &account);
-		return r < 0 ? r : logout_add(logout, account);
+		r = logout_collect_one(logout, logout->account);
+		if (session->request->for_read || (r < 0 && r != -ENOENT))
+			return r;
+		read_name = account_read_name(logout->account);
+		return read_name ? logout_collect_both(logout, read_name, r) : -ENOMEM;
 	}
 	for (size_t i = 0; r == 0 && i < store_n_accounts(store); i++) {
 		r = store_at(store, i, &account);
-		if (r == 0)
+		if (r == 0 && session->url && strcmp(account->url, session->url) != 0)
+			account_free(account);
+		else if (r == 0)
 			r = logout_add(logout, account);
 	}
 	return r;
@@ -174,8 +202,9 @@ static int logout_compose(const struct logout *logout, char **ret) {
 		return -ENOMEM;
 	fprintf(out, "cpub-agent: remove from the store?\n");
 	for (size_t i = 0; i < logout->n_accounts; i++)
-		fprintf(out, "  %s (account %s)\n", logout->accounts[i]->url,
-			logout->accounts[i]->name);
+		fprintf(out, "  %s (account %.*s%s)\n", logout->accounts[i]->url,
+			account_given_size(logout->accounts[i]), logout->accounts[i]->name,
+			account_is_for_read(logout->accounts[i]) ? ", for reads alone" : "");
 	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }
@@ -197,6 +226,7 @@ static void logout_ask(struct logout *logout) {
 
 void logout_handle(struct session *session) {
 	struct logout *logout = calloc(1, sizeof(*logout));
+	const char *name;
 	int r;
 
 	if (!logout) {
@@ -204,10 +234,10 @@ void logout_handle(struct session *session) {
 		return;
 	}
 	logout->session = session;
-	logout->account =
-		session->request->account ? session->request->account : ACCOUNT_DEFAULT;
 	session_set_operation(session, logout, logout_free);
-	r = logout_collect(logout);
+	name = session->request->account ? session->request->account : ACCOUNT_DEFAULT;
+	logout->account = session->request->for_read ? account_read_name(name) : strdup(name);
+	r = logout->account ? logout_collect(logout) : -ENOMEM;
 	if (r == -ENOENT)
 		session_refuse(session, REFUSAL_ACCOUNT_UNKNOWN, logout->account);
 	else if (r == 0 && logout->n_accounts == 0)

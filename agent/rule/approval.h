@@ -8,6 +8,7 @@ enum act {
 	ACT_LOGIN,   /* an account that is not there yet */
 	ACT_REPLACE, /* a credential in place of another */
 	ACT_LOGOUT,
+	ACT_LOOSEN, /* something may happen from now on that could not before */
 	_ACT_MAX,
 };
 

@@ -158,9 +158,29 @@ int ledger_put(struct image *image, const struct seal *seal, const struct accoun
 
 int ledger_erase(
 	struct image *image, const struct seal *seal, const char *url, const char *name) {
-	const struct image_record *record = find_account(image, seal, url, name);
+	_cleanup_(freep) char *read_name = NULL;
+	const struct image_record *record;
+	const char *names[] = {name, NULL};
+	bool was_there = false;
 
-	return record ? image_erase(image, record->id) : -ENOENT;
+	if (!name) {
+		while ((record = find_url(image, seal, url))) {
+			(void) image_erase(image, record->id); /* It was just found. */
+			was_there = true;
+		}
+		return was_there ? 0 : -ENOENT;
+	}
+	names[1] = read_name = account_read_name(name);
+	if (!read_name)
+		return -ENOMEM;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		record = find_account(image, seal, url, names[i]);
+		if (!record)
+			continue;
+		(void) image_erase(image, record->id); /* It was just found. */
+		was_there = true;
+	}
+	return was_there ? 0 : -ENOENT;
 }
 
 static int reseal_record(const struct image_record *record, const struct seal *old,

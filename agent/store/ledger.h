@@ -28,6 +28,7 @@ int ledger_at(const struct image *image, const struct seal *seal, size_t index,
 
 /* Change the image; the manifest is the caller's to renew. */
 int ledger_put(struct image *image, const struct seal *seal, const struct account *account);
+/* With an account goes its credential for reads alone; all of that URL for `name` NULL. */
 int ledger_erase(
 	struct image *image, const struct seal *seal, const char *url, const char *name);
 

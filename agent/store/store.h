@@ -83,7 +83,10 @@ int store_at(const struct store *store, size_t index, struct account **ret);
  */
 int store_put(struct store *store, const struct account *account, store_done_t done,
 	void *userdata);
-/* Removes the account, or all of them for `url` NULL; read back as well. -ENOENT. */
+/*
+ * Removes the account, its credential for reads with it; all of that URL for `name`
+ * NULL, and all there are for `url` NULL; read back as well. -ENOENT.
+ */
 int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
 	void *userdata);
 /*

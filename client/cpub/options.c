@@ -14,6 +14,8 @@ const struct verb *const options_verbs[] = {
 	&verb_status,
 	&verb_lock,
 	&verb_unlock,
+	&verb_passwd,
+	&verb_trust,
 	NULL,
 };
 

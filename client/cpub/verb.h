@@ -30,12 +30,18 @@ struct command {
 	uint64_t timeout_usec; /* 0: the default of the verb */
 	const char *socket;
 
-	/* login, logout */
+	/* login, logout, trust */
 	const char *registry;
 	const char *index;
 	const char *account;
 	const char *api;
 	bool allow_http;
+	const char *use;
+	const char *expires;
+	const char *scope;
+	const char *crates;
+	bool no_check;
+	bool replace;
 	bool all;
 
 	/* init */
@@ -70,6 +76,8 @@ extern const struct verb verb_list;
 extern const struct verb verb_status;
 extern const struct verb verb_lock;
 extern const struct verb verb_unlock;
+extern const struct verb verb_passwd;
+extern const struct verb verb_trust;
 
 /* How the agent answered. */
 struct verb_answer {

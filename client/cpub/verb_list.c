@@ -15,19 +15,44 @@ static void show_notes(const struct print *print, const struct json *account) {
 		print_row(print, "CA", PRINT_PLAIN, "a private one, kept with the account");
 	if (proxy)
 		print_row(print, "proxy", PRINT_PLAIN, "%s", proxy);
+	if (verb_flag(account, "readable"))
+		print_row(print, "warning", PRINT_WARN, "any program of yours can read this one");
+}
+
+/* What the person told of the token at login. */
+static void show_told(const struct print *print, const struct json *account) {
+	const char *scope = json_string(json_member(account, "scope"));
+	const char *crates = json_string(json_member(account, "crates"));
+	int64_t expires = verb_number(account, "expires", 0);
+	char text[PRINT_EXPIRY_SIZE];
+	enum print_style style;
+
+	if (expires > 0) {
+		style = print_expiry(expires, text);
+		print_row(print, "expires", style, "%s", text);
+	}
+	if (scope)
+		print_row(print, "scope", PRINT_PLAIN, "%s", scope);
+	if (crates)
+		print_row(print, "crates", PRINT_PLAIN, "%s", crates);
 }
 
 static void show_account(const struct print *print, const struct json *account) {
 	const char *index = verb_text(account, "index");
+	const char *api = json_string(json_member(account, "api"));
 	const char *dl = json_string(json_member(account, "dl"));
 	int64_t added = verb_number(account, "added", -1);
 	char day[PRINT_SHORT_SIZE];
 
 	print_line("%s", verb_index_name(index));
-	print_row(print, "account", PRINT_PLAIN, "%s", verb_text(account, "account"));
+	print_row(print, "account", PRINT_PLAIN, "%s%s", verb_text(account, "account"),
+		strcmp(verb_text(account, "for"), "read") == 0 ? ", for reads alone" : "");
 	if (strcmp(index, verb_index_name(index)) != 0)
 		print_row(print, "index", PRINT_PLAIN, "%s", index);
-	print_row(print, "api", PRINT_PLAIN, "%s", verb_text(account, "api"));
+	if (api)
+		print_row(print, "api", PRINT_PLAIN, "%s", api);
+	else
+		print_row(print, "api", PRINT_WARN, "unpinned; `cpub-agent trust` asks the index");
 	if (dl)
 		print_row(print, "downloads", PRINT_PLAIN, "%s", dl);
 	if (added >= 0)
@@ -35,6 +60,7 @@ static void show_account(const struct print *print, const struct json *account) 
 			print_day(added, day));
 	else
 		print_row(print, "token", PRINT_PLAIN, "%s", verb_text(account, "type"));
+	show_told(print, account);
 	show_notes(print, account);
 }
 

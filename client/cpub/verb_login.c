@@ -6,79 +6,67 @@
 
 #include <errno.h>
 
-#include "cargo_config.h"
-#include "network.h"
+#include <string.h>
+#include <time.h>
+
+#include "destination.h"
 #include "protocol/json.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
-#include "registry.h"
 #include "verb.h"
+#include "when.h"
 
-static void show(const struct command *command, const struct json *ok) {
-	const char *dl = json_string(json_member(ok, "dl"));
+/* What came of trying the token at the registry. */
+static void show_check(const struct print *print, const struct json *ok) {
+	const char *checked = verb_text(ok, "checked");
+	const char *detail = json_string(json_member(ok, "check-detail"));
+	const char *shape = json_string(json_member(ok, "shape"));
 
-	print_line("Logged in to %s as account '%s'.", verb_index_name(verb_text(ok, "index")),
-		verb_text(ok, "account"));
-	print_row(&command->print, "index", PRINT_PLAIN, "%s", verb_text(ok, "index"));
-	print_row(&command->print, "api", PRINT_PLAIN, "%s", verb_text(ok, "api"));
-	if (dl)
-		print_row(&command->print, "downloads", PRINT_PLAIN, "%s", dl);
-	if (verb_flag(ok, "replaced"))
-		print_row(&command->print, "token", PRINT_WARN,
+	if (strcmp(checked, "valid") == 0)
+		print_row(print, "checked", PRINT_GOOD, "the registry accepts it");
+	else if (strcmp(checked, "unknown") == 0)
+		print_row(print, "checked", PRINT_WARN,
+			"not known whether the registry accepts it: %s",
+			detail ? detail : "it answered in words that are not known here");
+	else if (strcmp(checked, "skipped") == 0)
+		print_row(print, "checked", PRINT_WARN, "no, as you asked");
+	if (shape)
+		print_row(print, "warning", PRINT_WARN, "no token of crates.io looks like this: %s",
+			shape);
+}
+
+static void show_token(const struct print *print, const struct json *ok) {
+	if (verb_flag(ok, "unchanged"))
+		print_row(print, "token", PRINT_GOOD, "the one that is stored already");
+	else if (verb_flag(ok, "replaced"))
+		print_row(print, "token", PRINT_WARN,
 			"replaced the one that was there, which stays valid until it is revoked at "
 			"the registry");
 	else
-		print_row(&command->print, "token", PRINT_GOOD, "stored");
+		print_row(print, "token", PRINT_GOOD, "stored");
+	if (verb_flag(ok, "readable"))
+		print_row(print, "warning", PRINT_WARN,
+			"any program of yours can read this one, build scripts too");
 }
 
-static void take_registry(
-	const struct command *command, struct registry *registry, struct request *request) {
-	if (registry->source == URL_SOURCE_PROJECT || registry->source == URL_SOURCE_ENVIRONMENT ||
-		(command->print.is_verbose && registry->file))
-		print_note(&command->print, "registry '%s' is %s, named by '%s'", registry->name,
-			registry->index_url, registry->file);
-	request->index_url = TAKE_PTR(registry->index_url);
-	request->registry_name = TAKE_PTR(registry->name);
-	request->url_source = registry->source;
-	request->url_file = TAKE_PTR(registry->file);
-}
+static void show(const struct command *command, const struct json *ok) {
+	const struct print *print = &command->print;
+	const char *api = json_string(json_member(ok, "api"));
+	const char *dl = json_string(json_member(ok, "dl"));
+	bool is_for_read = strcmp(verb_text(ok, "for"), "read") == 0;
 
-static void take_network(
-	const struct command *command, struct network *network, struct request *request) {
-	if (network->ignored)
-		print_note(&command->print,
-			"ignoring %s: a project does not choose how a token travels; set it in "
-			"your own cargo configuration if you need it",
-			network->ignored);
-	if (network->ca_file && command->print.is_verbose)
-		print_note(&command->print, "private CA from '%s'", network->ca_file);
-	if (network->proxy && command->print.is_verbose)
-		print_note(&command->print, "proxy %s from '%s'", network->proxy,
-			network->proxy_source);
-	request->ca_pem = TAKE_PTR(network->ca_pem);
-	request->ca_file = TAKE_PTR(network->ca_file);
-	request->proxy = TAKE_PTR(network->proxy);
-}
-
-static enum exit_code read_configuration(const struct command *command, struct request *request) {
-	_cleanup_(cargo_config_freep) struct cargo_config *config = NULL;
-	_cleanup_(registry_done) struct registry registry = {0};
-	_cleanup_(network_done) struct network network = {0};
-	_cleanup_(freep) char *error = NULL;
-	int r;
-
-	r = cargo_config_load(&config, &error);
-	if (r < 0)
-		return verb_fail_configuration(command, r, error);
-	r = registry_resolve(command->registry, command->index, config, &registry, &error);
-	if (r < 0)
-		return verb_fail_configuration(command, r, error);
-	r = network_read(config, registry.index_url, &network, &error);
-	if (r < 0)
-		return verb_fail_configuration(command, r, error);
-	take_registry(command, &registry, request);
-	take_network(command, &network, request);
-	return EXIT_DONE;
+	print_line("Logged in to %s as account '%s'%s.", verb_index_name(verb_text(ok, "index")),
+		verb_text(ok, "account"), is_for_read ? ", for reads alone" : "");
+	print_row(print, "index", PRINT_PLAIN, "%s", verb_text(ok, "index"));
+	if (api)
+		print_row(print, "api", PRINT_PLAIN, "%s", api);
+	else
+		print_row(print, "api", PRINT_WARN,
+			"unpinned: the agent sends no request of its own with this token");
+	if (dl)
+		print_row(print, "downloads", PRINT_PLAIN, "%s", dl);
+	show_token(print, ok);
+	show_check(print, ok);
 }
 
 /* A first login makes the store on the way, where a person is there to choose a passphrase. */
@@ -123,6 +111,26 @@ static enum exit_code ask(struct command *command, const struct request *request
 	return verb_show(command, &answer, show, false);
 }
 
+static enum exit_code take_options(const struct command *command, struct request *request) {
+	if (!verb_set(command, &request->account, command->account) ||
+		!verb_set(command, &request->api, command->api) ||
+		!verb_set(command, &request->scope, command->scope) ||
+		!verb_set(command, &request->crates, command->crates))
+		return EXIT_FAILED;
+	if (command->use && strcmp(command->use, "read") != 0)
+		return print_usage(&command->print, "--for takes the word read");
+	if (command->expires && when_parse(command->expires, time(NULL), &request->expires) < 0)
+		return print_usage(&command->print,
+			"--expires takes a span (90d, 12h, 30min) or a day (2027-02-20), and lies "
+			"ahead");
+	request->for_read = command->use;
+	request->allow_http = command->allow_http;
+	request->no_check = command->no_check;
+	request->replace = command->replace;
+	request->secret_in_pipe = command->with_secret;
+	return EXIT_DONE;
+}
+
 static enum exit_code run(struct command *command) {
 	_cleanup_(request_freep) struct request *request = request_new(KIND_LOGIN);
 	enum exit_code code;
@@ -132,12 +140,10 @@ static enum exit_code run(struct command *command) {
 	code = verb_check_registry(command);
 	if (code != EXIT_DONE)
 		return code;
-	if (!verb_set(command, &request->account, command->account) ||
-		!verb_set(command, &request->api, command->api))
-		return EXIT_FAILED;
-	request->allow_http = command->allow_http;
-	request->secret_in_pipe = command->with_secret;
-	code = read_configuration(command, request);
+	code = take_options(command, request);
+	if (code != EXIT_DONE)
+		return code;
+	code = destination_fill(command, request);
 	return code != EXIT_DONE ? code : ask(command, request);
 }
 
@@ -148,6 +154,12 @@ static const struct verb_option options[] = {
 	{"with-token", 0, false, offsetof(struct command, with_secret)},
 	{"api", 0, true, offsetof(struct command, api)},
 	{"allow-http", 0, false, offsetof(struct command, allow_http)},
+	{"for", 0, true, offsetof(struct command, use)},
+	{"expires", 0, true, offsetof(struct command, expires)},
+	{"scope", 0, true, offsetof(struct command, scope)},
+	{"crates", 0, true, offsetof(struct command, crates)},
+	{"no-check", 0, false, offsetof(struct command, no_check)},
+	{"replace", 0, false, offsetof(struct command, replace)},
 	{NULL, 0, false, 0},
 };
 
@@ -155,25 +167,34 @@ const struct verb verb_login = {
 	.name = "login",
 	.summary = "Store a registry's token",
 	.help = "Usage: cpub-agent login [--registry NAME | --index URL] [--account NAME]\n"
-		"                        [--with-token] [--api URL] [--allow-http]\n"
+		"                        [--with-token] [--replace] [--for read] [--expires WHEN]\n"
+		"                        [--scope WORDS] [--crates WORDS] [--api URL] [--allow-http]\n"
+		"                        [--no-check]\n"
 		"\n"
-		"Looks at the registry's index without a token, shows which API and download URLs "
-		"it\n"
-		"names, asks for the token and stores it sealed. No option takes a secret itself.\n"
+		"Looks at the registry's index without a token, shows which API and download URLs it\n"
+		"names, asks for the token, tries it where the registry lets it, and stores it\n"
+		"sealed. No option takes a secret itself.\n"
 		"\n"
-		"  --registry NAME     A registry of cargo's configuration (the default: "
-		"crates-io)\n"
+		"  --registry NAME     A registry of cargo's configuration (the default: crates-io)\n"
 		"  --index URL         A registry by its index, sparse+https://… or https://…\n"
 		"  --account NAME      A name of your own, for several tokens of one registry\n"
-		"                      (the default: default)\n"
+		"                      (the default: default); cargo's provider takes it as well\n"
 		"  --with-token        The first line of standard input is the token\n"
+		"  --replace           Another token takes the place of the one that is there; the\n"
+		"                      passphrase is asked\n"
+		"  --for read          A token for reads alone, of a registry that wants one for every\n"
+		"                      read; build scripts can have that one, and not the other\n"
+		"  --expires WHEN      When the token ends, if you know: 90d, 12h, 2027-02-20. You are\n"
+		"                      warned before, and it is not handed out after\n"
+		"  --scope WORDS       What the token may do, for you to see; nobody asks the registry\n"
+		"  --crates WORDS      For which crates, likewise\n"
 		"  --api URL           The only API that the token may go to\n"
 		"  --allow-http        Let the token go over plain http, on this machine only\n"
+		"  --no-check          Ask neither index nor registry. The account stays unpinned: the\n"
+		"                      agent sends no request of its own with the token\n"
 		"\n"
-		"A private CA and a proxy are taken from CARGO_HTTP_CAINFO, CARGO_HTTP_PROXY, your "
-		"own\n"
-		"cargo configuration, SSL_CERT_FILE and https_proxy, never from a project's file, "
-		"and\n"
+		"A private CA and a proxy are taken from CARGO_HTTP_CAINFO, CARGO_HTTP_PROXY, your own\n"
+		"cargo configuration, SSL_CERT_FILE and https_proxy, never from a project's file, and\n"
 		"kept with the account.\n",
 	.options = options,
 	.run = run,

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <string.h>
 
 #include "cargo_config.h"
 #include "protocol/json.h"
@@ -16,8 +17,9 @@ static void show(const struct command *command, const struct json *ok) {
 		return;
 	}
 	for (; account; account = json_next(account))
-		print_line("Removed account '%s' of %s from the store.",
+		print_line("Removed account '%s'%s of %s from the store.",
 			verb_text(account, "account"),
+			strcmp(verb_text(account, "for"), "read") == 0 ? " (for reads alone)" : "",
 			verb_index_name(verb_text(account, "index")));
 	print_line(
 		json_n_elements(accounts) == 1
@@ -58,6 +60,9 @@ static enum exit_code run(struct command *command) {
 		return code;
 	if (!verb_set(command, &request->account, command->account))
 		return EXIT_FAILED;
+	if (command->use && strcmp(command->use, "read") != 0)
+		return print_usage(&command->print, "--for takes the word read");
+	request->for_read = command->use;
 	request->all = command->all;
 	code = take_registry(command, request);
 	if (code != EXIT_DONE)
@@ -72,6 +77,7 @@ static const struct verb_option options[] = {
 	{"registry", 0, true, offsetof(struct command, registry)},
 	{"index", 0, true, offsetof(struct command, index)},
 	{"account", 0, true, offsetof(struct command, account)},
+	{"for", 0, true, offsetof(struct command, use)},
 	{"all", 0, false, offsetof(struct command, all)},
 	{NULL, 0, false, 0},
 };
@@ -90,6 +96,7 @@ const struct verb verb_logout = {
 		"crates-io)\n"
 		"  --index URL         A registry by its index\n"
 		"  --account NAME      Which of its accounts (the default: default)\n"
+		"  --for read          Only its token for reads, and keep the other\n"
 		"  --all               All accounts: of the registry given, or of every registry\n",
 	.options = options,
 	.run = run,

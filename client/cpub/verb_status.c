@@ -58,6 +58,26 @@ static void show_level(const struct print *print, int64_t level) {
 		print_row(print, "level", PRINT_PLAIN, "%" PRId64, level);
 }
 
+static void show_expiring(const struct print *print, const struct json *ok) {
+	const struct json *account = json_first(json_member(ok, "expiring"));
+	char text[PRINT_EXPIRY_SIZE];
+
+	for (; account; account = json_next(account)) {
+		enum print_style style = print_expiry(verb_number(account, "expires", 0), text);
+
+		print_row(print, "expires", style, "%s/%s: %s",
+			verb_index_name(verb_text(account, "index")),
+			verb_text(account, "account"), text);
+	}
+}
+
+static void show_alarms(const struct print *print, const struct json *ok) {
+	const struct json *alarm = json_first(json_member(ok, "alarms"));
+
+	for (; alarm; alarm = json_next(alarm))
+		print_row(print, "ALARM", PRINT_BAD, "%s", verb_text(alarm, "text"));
+}
+
 static void show(const struct command *command, const struct json *ok) {
 	const struct print *print = &command->print;
 	int64_t n_grants = verb_number(ok, "grants", 0);
@@ -67,6 +87,7 @@ static void show(const struct command *command, const struct json *ok) {
 	show_store(print, ok);
 	show_level(print, verb_number(ok, "level", 0));
 	print_row(print, "accounts", PRINT_PLAIN, "%" PRId64, verb_number(ok, "accounts", 0));
+	show_expiring(print, ok);
 	if (n_grants > 0)
 		print_row(print, "grants", PRINT_WARN, "%" PRId64 " running", n_grants);
 	else
@@ -74,6 +95,7 @@ static void show(const struct command *command, const struct json *ok) {
 	if (!verb_flag(ok, "memory-locked"))
 		print_row(print, "memory", PRINT_WARN,
 			"not locked, so secrets may reach swap; raise the limit `ulimit -l`");
+	show_alarms(print, ok);
 	/* Nobody asked for a verb: say that there are some. */
 	if (!command->verb) {
 		print_line("%s", "");

@@ -22,7 +22,7 @@ LOG_IN = "Log in there? [y/N] "
 LOG_OUT = "Remove? [y/N] "
 TOKEN_FOR = "(not shown, ^C cancels): "
 CANCEL = "\x03"
-OTHER_TOKEN = "cio-another-token"
+OTHER_TOKEN = "cioAnotherTokenOfTheTests012345678a"
 CRATES_IO = "https://github.com/rust-lang/crates.io-index"
 MUTATIONS = ("publish", "yank", "unyank", "owners")
 

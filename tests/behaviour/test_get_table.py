@@ -14,7 +14,7 @@ from registry import Registry
 OPERATIONS = ("read", *MUTATIONS)
 NOT_FOUND = {"Err": {"kind": "not-found"}}
 FOREIGN = "sparse+https://elsewhere.example/index/"
-WORK_TOKEN = "cio-of-the-account-named-work"
+WORK_TOKEN = "cioOfTheAccountNamedWork01234567890"
 ALLOWED_SPELLINGS = (
     "https://github.com/rust-lang/crates.io-index",
     "https://github.com/rust-lang/crates.io-index/",

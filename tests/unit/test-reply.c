@@ -44,9 +44,20 @@ static void test_reply_token_has_cargos_shape(void **state) {
 
 	(void) state;
 	json_writer_init(&writer, true);
-	reply_token(&writer, "a\"b\\c", 5);
+	reply_token(&writer, "a\"b\\c", 5, false);
 	assert_line(&writer,
 		"{\"Ok\":{\"kind\":\"get\",\"token\":\"a\\\"b\\\\c\",\"cache\":\"never\","
+		"\"operation_independent\":false}}\n");
+}
+
+static void test_reply_token_for_reads_may_be_kept(void **state) {
+	_cleanup_(json_writer_done) struct json_writer writer;
+
+	(void) state;
+	json_writer_init(&writer, true);
+	reply_token(&writer, "abc", 3, true);
+	assert_line(&writer,
+		"{\"Ok\":{\"kind\":\"get\",\"token\":\"abc\",\"cache\":\"session\","
 		"\"operation_independent\":false}}\n");
 }
 
@@ -55,7 +66,7 @@ static void test_reply_token_stays_in_secret_memory(void **state) {
 
 	(void) state;
 	json_writer_init(&writer, true);
-	reply_token(&writer, "cio123", 6);
+	reply_token(&writer, "cio123", 6, false);
 	assert_int_equal(json_writer_finish(&writer), 0);
 	assert_null(writer.text);
 	assert_non_null(writer.secret);
@@ -66,7 +77,7 @@ static void test_reply_placeholder_is_no_token_of_anybody(void **state) {
 
 	(void) state;
 	json_writer_init(&writer, false);
-	reply_token(&writer, REPLY_PLACEHOLDER, strlen(REPLY_PLACEHOLDER));
+	reply_token(&writer, REPLY_PLACEHOLDER, strlen(REPLY_PLACEHOLDER), false);
 	assert_line(&writer, "{\"Ok\":{\"kind\":\"get\",\"token\":\"cpub-placeholder-not-a-token\","
 			     "\"cache\":\"never\",\"operation_independent\":false}}\n");
 }
@@ -81,6 +92,8 @@ static void test_reply_ok_names_its_kind(void **state) {
 		[KIND_STATUS] = "{\"Ok\":{\"kind\":\"status\"}}\n",
 		[KIND_LOCK] = "{\"Ok\":{\"kind\":\"lock\"}}\n",
 		[KIND_UNLOCK] = "{\"Ok\":{\"kind\":\"unlock\"}}\n",
+		[KIND_PASSWD] = "{\"Ok\":{\"kind\":\"passwd\"}}\n",
+		[KIND_TRUST] = "{\"Ok\":{\"kind\":\"trust\"}}\n",
 	};
 
 	(void) state;
@@ -227,6 +240,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reply_greets_with_version_1),
 		cmocka_unit_test(test_reply_token_has_cargos_shape),
+		cmocka_unit_test(test_reply_token_for_reads_may_be_kept),
 		cmocka_unit_test(test_reply_token_stays_in_secret_memory),
 		cmocka_unit_test(test_reply_placeholder_is_no_token_of_anybody),
 		cmocka_unit_test(test_reply_ok_names_its_kind),

@@ -111,6 +111,9 @@ static void test_request_asks_for_a_registry_where_one_is_needed(void **state) {
 		{KIND_STATUS, "{\"v\":1,\"kind\":\"status\"}", NULL},
 		{KIND_LOCK, "{\"v\":1,\"kind\":\"lock\"}", NULL},
 		{KIND_UNLOCK, "{\"v\":1,\"kind\":\"unlock\"}", NULL},
+		{KIND_PASSWD, "{\"v\":1,\"kind\":\"passwd\"}", NULL},
+		{KIND_TRUST, "{\"v\":1," REGISTRY ",\"kind\":\"trust\"}",
+			"{\"v\":1,\"kind\":\"trust\"}"},
 	};
 
 	(void) state;
@@ -154,6 +157,46 @@ static void test_request_reads_all_of_a_login(void **state) {
 	assert_string_equal(request->proxy, "http://proxy:3128");
 	assert_true(request->allow_http);
 	assert_true(request->secret_in_pipe);
+}
+
+static void test_request_reads_what_is_told_of_a_token(void **state) {
+	_cleanup_(request_freep) struct request *request =
+		accept(LOGIN ",\"for\":\"read\",\"no-check\":true,\"replace\":true,"
+			     "\"expires\":1800000000,\"scope\":\"yank\",\"crates\":\"serde*\","
+			     "\"secret-in-file\":\"registry.token\"}");
+
+	(void) state;
+	assert_true(request->for_read && request->no_check && request->replace);
+	assert_int_equal(request->expires, 1800000000);
+	assert_string_equal(request->scope, "yank");
+	assert_string_equal(request->crates, "serde*");
+	assert_string_equal(request->secret_in_file, "registry.token");
+}
+
+static void test_request_refuses_odd_words_on_a_token(void **state) {
+	static const struct {
+		const char *member;
+		enum refusal refusal;
+	} cases[] = {
+		{"\"for\":\"write\"", REFUSAL_BAD_REQUEST},
+		{"\"for\":true", REFUSAL_BAD_REQUEST},
+		{"\"expires\":0", REFUSAL_BAD_REQUEST},
+		{"\"expires\":-5", REFUSAL_BAD_REQUEST},
+		{"\"expires\":\"90d\"", REFUSAL_BAD_REQUEST},
+		{"\"replace\":1", REFUSAL_BAD_REQUEST},
+		{"\"scope\":\"\"", REFUSAL_BAD_NAME},
+		{"\"scope\":\"a\\u001b[2J\"", REFUSAL_BAD_NAME},
+		{"\"crates\":\"a\\nb\"", REFUSAL_BAD_NAME},
+		{"\"secret-in-file\":\"\\u0007\"", REFUSAL_BAD_NAME},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(freep) char *line = NULL;
+
+		assert_true(asprintf(&line, LOGIN ",%s}", cases[i].member) > 0);
+		refuse(line, cases[i].refusal);
+	}
 }
 
 static void test_request_reads_all_of_an_init(void **state) {
@@ -462,6 +505,8 @@ int main(void) {
 		cmocka_unit_test(test_request_asks_for_a_registry_where_one_is_needed),
 		cmocka_unit_test(test_request_logout_of_all_needs_no_registry),
 		cmocka_unit_test(test_request_reads_all_of_a_login),
+		cmocka_unit_test(test_request_reads_what_is_told_of_a_token),
+		cmocka_unit_test(test_request_refuses_odd_words_on_a_token),
 		cmocka_unit_test(test_request_reads_all_of_an_init),
 		cmocka_unit_test(test_request_tells_headers_only_where_there_are_some),
 		cmocka_unit_test(test_request_ignores_unknown_fields),

@@ -1,0 +1,147 @@
+/* The end of a login: the account, stored and read back, and the answer. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/account.h"
+#include "agent/agent.h"
+#include "agent/audit.h"
+#include "agent/handle/login.h"
+#include "agent/log.h"
+#include "agent/pin.h"
+#include "agent/rule/grant.h"
+#include "agent/session.h"
+#include "agent/store/store.h"
+#include "protocol/names.h"
+#include "protocol/reply.h"
+#include "protocol/request.h"
+#include "protocol/secret.h"
+
+static void write_account(struct json_writer *writer, const struct login *login,
+	const char *api, const char *dl) {
+	const struct request *request = login->session->request;
+
+	json_write_string(
+		writer, "account", request->account ? request->account : ACCOUNT_DEFAULT);
+	json_write_string(writer, "for", request->for_read ? "read" : "all");
+	json_write_string(writer, "index", login->session->url);
+	json_write_string(writer, "api", api);
+	json_write_string(writer, "dl", dl);
+}
+
+static void login_answer(struct login *login) {
+	struct session *session = login->session;
+	struct json_writer *writer = session_answer(session, false);
+	const struct pin *pin = login_pin(login);
+
+	reply_ok_begin(writer, KIND_LOGIN);
+	write_account(writer, login, pin_api(pin), pin_dl(pin));
+	json_write_bool(writer, "replaced", login->replaces);
+	json_write_bool(writer, "unchanged", false);
+	json_write_bool(
+		writer, "readable", login->is_marked || session->request->for_read);
+	json_write_string(writer, "checked", login->checked);
+	json_write_string(writer, "check-detail", login->check_detail);
+	json_write_string(writer, "shape", login->shape);
+	reply_ok_end(writer);
+	session_send(session);
+}
+
+void login_answer_unchanged(struct login *login, const struct account *account) {
+	struct session *session = login->session;
+	struct json_writer *writer = session_answer(session, false);
+
+	reply_ok_begin(writer, KIND_LOGIN);
+	write_account(writer, login, account->api, account->dl);
+	json_write_bool(writer, "replaced", false);
+	json_write_bool(writer, "unchanged", true);
+	json_write_bool(writer, "readable", account_is_readable(account));
+	json_write_string(writer, "checked", "skipped");
+	json_write_string(writer, "check-detail", NULL);
+	json_write_string(writer, "shape", NULL);
+	reply_ok_end(writer);
+	session_send(session);
+}
+
+static void login_stored(int error, void *userdata) {
+	struct login *login = userdata;
+	struct session *session = login->session;
+	const struct audit_entry entry = {.op = login->replaces ? "replace" : "login",
+		.url = session->url,
+		.account = login->name,
+		.peer = &session->peer};
+
+	login->is_storing = false;
+	if (error == -ESTALE) /* What was approved under the old state is not any more. */
+		agent_lock(session->agent, "the store was changed by another program");
+	if (error < 0) {
+		login_refuse(login,
+			error == -ESTALE ? REFUSAL_STORE_CHANGED : REFUSAL_STORE_FAILED,
+			strerror(-error));
+		return;
+	}
+	if (login->replaces) /* What was approved was the other credential. */
+		grant_drop_all(&session->agent->grants);
+	if (audit_write(session->agent->audit, &entry) < 0)
+		log_warning("a login could not be written to the audit log");
+	login_answer(login);
+}
+
+static int copy_text(char **to, const char *from) {
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+static int login_fill(const struct login *login, struct account *account) {
+	const struct request *request = login->session->request;
+	int r;
+
+	account->is_plain_http = registry_url_is_plain_http(account->url);
+	account->is_marked = login->is_marked;
+	account->added = (int64_t) time(NULL);
+	account->expires = request->expires;
+	r = copy_text(&account->api, pin_api(login_pin(login)));
+	if (r == 0)
+		r = copy_text(&account->dl, pin_dl(login_pin(login)));
+	if (r == 0)
+		r = copy_text(&account->ca_pem, request->ca_pem);
+	if (r == 0)
+		r = copy_text(&account->proxy, request->proxy);
+	if (r == 0)
+		r = copy_text(&account->scope, request->scope);
+	if (r == 0)
+		r = copy_text(&account->crates, request->crates);
+	return r;
+}
+
+void login_store(struct login *login) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	_cleanup_(account_freep) struct account *old = NULL;
+	struct session *session = login->session;
+	int r;
+
+	/* Time has passed with the question: what was agreed to must be what happens. */
+	r = store_find(session->agent->store, session->url, login->name, false, &old);
+	if ((r == 0) != login->replaces && (r == 0 || r == -ENOENT)) {
+		login_refuse(login, REFUSAL_BUSY, NULL);
+		return;
+	}
+	account = account_new(session->url, login->name);
+	r = account ? login_fill(login, account) : -ENOMEM;
+	if (r == 0) {
+		account->token = TAKE_PTR(login->token);
+		r = store_put(session->agent->store, account, login_stored, login);
+	}
+	if (r == -ENOKEY)
+		login_refuse(login, REFUSAL_LOCKED, NULL);
+	else if (r == -EBUSY)
+		login_refuse(login, REFUSAL_BUSY, NULL);
+	else if (r < 0)
+		session_fail(session, r, "storing an account");
+	else {
+		login->is_storing = true;
+		session_hold(session);
+	}
+}

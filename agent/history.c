@@ -1,0 +1,106 @@
+#include "history.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "agent/agent.h"
+#include "agent/job.h"
+#include "agent/log.h"
+#include "agent/route.h"
+#include "protocol/names.h"
+
+/* A person waits for the question: no longer than this. */
+#define TIMEOUT_USEC (2 * USEC_PER_SEC)
+#define MARGIN_USEC USEC_PER_SEC
+
+struct history {
+	struct job *job;
+	struct history_answer answer;
+	history_done_t done;
+	void *userdata;
+};
+
+/* What came over the network is checked here again: it is shown to a person. */
+static int history_take(struct history_answer *answer, const struct fields *fields) {
+	uint64_t is_new;
+	int r;
+
+	r = fields_get_u64(fields, FIELD_IS_NEW, &is_new);
+	if (r < 0)
+		return r;
+	r = fields_get_string(fields, FIELD_LAST_VERSION, &answer->last_version);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = fields_get_string(fields, FIELD_CHECKSUM, &answer->checksum);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if ((answer->last_version && !semver_is_valid(answer->last_version)) ||
+		(answer->checksum && !sha256_hex_is_valid(answer->checksum)))
+		return -EBADMSG;
+	answer->is_new = is_new != 0;
+	answer->is_known = true;
+	return 0;
+}
+
+static void history_answered(
+	enum refusal refusal, const char *detail, const struct fields *fields, void *userdata) {
+	struct history *history = userdata;
+
+	(void) detail;
+	if (refusal != REFUSAL_NONE)
+		log_debug("an index did not tell of a crate: %s", refusal_name(refusal));
+	else if (history_take(&history->answer, fields) < 0)
+		log_warning("worker-net told nonsense of a crate, ignoring");
+	history->done(&history->answer, history->userdata);
+}
+
+int history_new(struct agent *agent, const struct route *route, const char *crate,
+	const char *version, history_done_t done, void *userdata, struct history **ret) {
+	_cleanup_(history_freep) struct history *history = NULL;
+	_cleanup_(fields_freep) struct fields *task = NULL;
+	const char *root = registry_url_sparse_root(route->url);
+	int r;
+
+	if (!root)
+		return 1;
+	history = calloc(1, sizeof(*history));
+	if (!history)
+		return -ENOMEM;
+	history->done = done;
+	history->userdata = userdata;
+	r = fields_new(&task);
+	if (r == 0)
+		r = fields_put_u64(task, FIELD_ERRAND, ERRAND_CRATE);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_URL, root);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_CA_PEM, route->ca_pem);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_PROXY, route->proxy);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_CRATE, crate);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_VERSION, version);
+	if (r == 0 && route->token)
+		r = fields_put_secret(task, FIELD_TOKEN, route->token);
+	if (r == 0)
+		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, TIMEOUT_USEC / USEC_PER_MSEC);
+	if (r == 0)
+		r = job_new(agent, WORKER_NET, TAKE_PTR(task), NULL, 0, TIMEOUT_USEC + MARGIN_USEC,
+			history_answered, history, &history->job);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(history);
+	return 0;
+}
+
+struct history *history_free(struct history *history) {
+	if (!history)
+		return NULL;
+	job_free(history->job);
+	free(history->answer.last_version);
+	free(history->answer.checksum);
+	free(history);
+	return NULL;
+}

@@ -1,0 +1,66 @@
+#include "route.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/account.h"
+#include "agent/store/store.h"
+#include "protocol/secret.h"
+
+/* The token for reads, if the account has one: 0 also without. */
+static int route_take_token(
+	const struct store *store, const struct account *account, struct route *route) {
+	_cleanup_(account_freep) struct account *reader = NULL;
+	_cleanup_(freep) char *name = account_read_name(account->name);
+	int r;
+
+	if (!name)
+		return -ENOMEM;
+	r = store_find(store, account->url, name, true, &reader);
+	if (r == -ENOENT && account->is_marked)
+		r = store_find(store, account->url, account->name, true, &reader);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	route->token = TAKE_PTR(reader->token);
+	return 0;
+}
+
+int route_new(const struct store *store, const char *url, const char *name, struct route **ret) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	_cleanup_(route_freep) struct route *route = NULL;
+	int r;
+
+	r = store_find(store, url, name, false, &account);
+	if (r < 0)
+		return r;
+	route = calloc(1, sizeof(*route));
+	if (!route)
+		return -ENOMEM;
+	r = route_take_token(store, account, route);
+	if (r < 0)
+		return r;
+	route->url = TAKE_PTR(account->url);
+	route->api = TAKE_PTR(account->api);
+	route->dl = TAKE_PTR(account->dl);
+	route->ca_pem = TAKE_PTR(account->ca_pem);
+	route->proxy = TAKE_PTR(account->proxy);
+	route->is_plain_http = account->is_plain_http;
+	*ret = TAKE_PTR(route);
+	return 0;
+}
+
+struct route *route_free(struct route *route) {
+	if (!route)
+		return NULL;
+	free(route->url);
+	free(route->api);
+	free(route->dl);
+	free(route->ca_pem);
+	free(route->proxy);
+	secret_free(route->token);
+	free(route);
+	return NULL;
+}

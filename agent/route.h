@@ -1,0 +1,30 @@
+#pragma once
+
+/*
+ * How the index of an account is reached: what was sealed at login, and where
+ * its reads want a token, that token. A copy, that outlives a lock of the store
+ * for as long as one question to the index takes.
+ */
+
+#include <stdbool.h>
+
+#include "protocol/cleanup.h"
+
+struct secret;
+struct store;
+
+struct route {
+	char *url; /* canonical index URL */
+	char *api; /* as pinned; NULL: unpinned */
+	char *dl;
+	char *ca_pem;
+	char *proxy;
+	bool is_plain_http;
+	/* For reads: that of `login --for read`, else the account's own if it is marked; else NULL. */
+	struct secret *token;
+};
+
+/* 0 and *ret (caller frees), -ENOENT, -ENOKEY (locked), -EBADMSG, -ENOMEM. */
+int route_new(const struct store *store, const char *url, const char *name, struct route **ret);
+struct route *route_free(struct route *route);
+DEFINE_CLEANUP(struct route, route_free)

@@ -1,0 +1,59 @@
+#include "destination.h"
+
+#include <errno.h>
+
+#include "cargo_config.h"
+#include "network.h"
+#include "protocol/request.h"
+#include "registry.h"
+#include "verb.h"
+
+static void take_registry(
+	const struct command *command, struct registry *registry, struct request *request) {
+	if (registry->source == URL_SOURCE_PROJECT || registry->source == URL_SOURCE_ENVIRONMENT ||
+		(command->print.is_verbose && registry->file))
+		print_note(&command->print, "registry '%s' is %s, named by '%s'", registry->name,
+			registry->index_url, registry->file);
+	request->index_url = TAKE_PTR(registry->index_url);
+	request->registry_name = TAKE_PTR(registry->name);
+	request->url_source = registry->source;
+	request->url_file = TAKE_PTR(registry->file);
+}
+
+static void take_network(
+	const struct command *command, struct network *network, struct request *request) {
+	if (network->ignored)
+		print_note(&command->print,
+			"ignoring %s: a project does not choose how a token travels; set it in "
+			"your own cargo configuration if you need it",
+			network->ignored);
+	if (network->ca_file && command->print.is_verbose)
+		print_note(&command->print, "private CA from '%s'", network->ca_file);
+	if (network->proxy && command->print.is_verbose)
+		print_note(&command->print, "proxy %s from '%s'", network->proxy,
+			network->proxy_source);
+	request->ca_pem = TAKE_PTR(network->ca_pem);
+	request->ca_file = TAKE_PTR(network->ca_file);
+	request->proxy = TAKE_PTR(network->proxy);
+}
+
+enum exit_code destination_fill(const struct command *command, struct request *request) {
+	_cleanup_(cargo_config_freep) struct cargo_config *config = NULL;
+	_cleanup_(registry_done) struct registry registry = {0};
+	_cleanup_(network_done) struct network network = {0};
+	_cleanup_(freep) char *error = NULL;
+	int r;
+
+	r = cargo_config_load(&config, &error);
+	if (r < 0)
+		return verb_fail_configuration(command, r, error);
+	r = registry_resolve(command->registry, command->index, config, &registry, &error);
+	if (r < 0)
+		return verb_fail_configuration(command, r, error);
+	r = network_read(config, registry.index_url, &network, &error);
+	if (r < 0)
+		return verb_fail_configuration(command, r, error);
+	take_registry(command, &registry, request);
+	take_network(command, &network, request);
+	return EXIT_DONE;
+}

@@ -1,0 +1,17 @@
+#pragma once
+
+/*
+ * Where a token is to go, as cargo would find it: the registry that the command
+ * names, and a private CA and a proxy on the way to it.
+ */
+
+#include "protocol/refusal.h"
+
+struct command;
+struct request;
+
+/*
+ * Puts index, name and their source, CA and proxy into the request. Returns EXIT_DONE, or the
+ * exit code after it has said what is wrong.
+ */
+enum exit_code destination_fill(const struct command *command, struct request *request);
