@@ -9,7 +9,7 @@
 
 #include "complaint.h"
 #include "protocol/toml.h"
-#include "small_file.h"
+#include "veil.h"
 
 /* Files together, and includes inside includes: cargo has no limit but for cycles. */
 #define FILES_MAX 256
@@ -33,12 +33,11 @@ static void file_done(struct cargo_file *file) {
 static int file_load(
 	const char *path, enum url_source source, struct cargo_file *ret, char **ret_error) {
 	struct cargo_file file = {.source = source};
-	_cleanup_(freep) char *text = NULL;
+	_cleanup_(veiled_done) struct veiled text = {0};
 	_cleanup_(freep) char *why = NULL;
-	size_t size;
 	int r;
 
-	r = small_file_read(path, TOML_MAX, &text, &size);
+	r = veil_read(path, TOML_MAX, &text);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return -ENOENT;
 	if (r == -ENOMEM)
@@ -48,7 +47,8 @@ static int file_load(
 			ret_error, "'%s' is longer than 256 KiB; make it shorter", path);
 	if (r < 0)
 		return complaint_make(ret_error, "'%s' cannot be read: %s", path, strerror(-r));
-	r = toml_parse(text, size, &file.document, &why);
+	file.stray_line = text.stray_line;
+	r = toml_parse(text.text, text.size, &file.document, &why);
 	if (r == -EBADMSG)
 		return complaint_make(
 			ret_error, "'%s' is not valid TOML: %s", path, why ? why : "unknown");
@@ -283,6 +283,39 @@ int cargo_config_load(struct cargo_config **ret, char **ret_error) {
 			return r;
 	}
 	*ret = TAKE_PTR(config);
+	return 0;
+}
+
+/* Moves the files from `first` on before all others. */
+static void bring_to_front(struct cargo_config *config, size_t first) {
+	for (size_t i = first; i < config->n_files; i++) {
+		struct cargo_file file = config->files[i];
+		size_t place = i - first;
+
+		memmove(&config->files[place + 1], &config->files[place],
+			first * sizeof(config->files[0]));
+		config->files[place] = file;
+		config->files[place].is_credentials = true;
+	}
+}
+
+int cargo_config_load_credentials(struct cargo_config *config, char **ret_error) {
+	static const char *const names[] = {"credentials", "credentials.toml"};
+	size_t n_before = config->n_files;
+	int r = -ENOENT;
+
+	for (size_t i = 0; r == -ENOENT && config->home && i < 2; i++) {
+		_cleanup_(freep) char *path = NULL;
+
+		if (asprintf(&path, "%s/%s", config->home, names[i]) < 0) {
+			path = NULL;
+			return -ENOMEM;
+		}
+		r = load_with_includes(config, path, URL_SOURCE_USER, 0, ret_error);
+	}
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	bring_to_front(config, n_before);
 	return 0;
 }
 

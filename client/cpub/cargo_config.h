@@ -7,6 +7,7 @@
  * the last include first (cargo reference, "Configuration").
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "protocol/cleanup.h"
@@ -20,7 +21,12 @@ struct cargo_file {
 	char *root;
 	/* URL_SOURCE_USER for $CARGO_HOME and what that includes, else URL_SOURCE_PROJECT. */
 	enum url_source source;
+	/* credentials.toml, or included by it. */
+	bool is_credentials;
+	/* Its tokens are hidden: see veil.h. */
 	struct toml_document *document;
+	/* The first line with what looks like a token outside of a key for one; 0 for none. */
+	size_t stray_line;
 };
 
 struct cargo_config {
@@ -36,5 +42,12 @@ struct cargo_config {
  * or another negative errno without a text.
  */
 int cargo_config_load(struct cargo_config **ret, char **ret_error);
+
+/*
+ * Puts $CARGO_HOME/credentials.toml (or `credentials`) before all of them: when
+ * cargo looks for a token it wins over the other files, whatever it sets. No such
+ * file is no failure. Returns as cargo_config_load.
+ */
+int cargo_config_load_credentials(struct cargo_config *config, char **ret_error);
 struct cargo_config *cargo_config_free(struct cargo_config *config);
 DEFINE_CLEANUP(struct cargo_config, cargo_config_free)
