@@ -16,6 +16,7 @@ const struct verb *const options_verbs[] = {
 	&verb_unlock,
 	&verb_passwd,
 	&verb_trust,
+	&verb_setup,
 	NULL,
 };
 
@@ -133,6 +134,11 @@ static enum exit_code take_letters(struct command *command, const char *word) {
 }
 
 static enum exit_code take_word(struct command *command, const char *word) {
+	if (command->verb && command->verb->object && !command->has_object &&
+		strcmp(word, command->verb->object) == 0) {
+		command->has_object = true;
+		return EXIT_DONE;
+	}
 	/* Not repeated: the second word may well be a token. */
 	if (command->verb)
 		return print_usage(&command->print,

@@ -48,6 +48,11 @@ struct command {
 	const char *store;
 	bool no_passphrase;
 
+	/* setup */
+	bool has_object;
+	bool check;
+	bool undo;
+
 	/* A secret comes on standard input. */
 	bool with_secret;
 };
@@ -64,6 +69,8 @@ struct verb {
 	const char *name;
 	const char *summary;
 	const char *help;
+	/* The one word that may follow, as `cargo` does `setup`; NULL for none. */
+	const char *object;
 	/* The options of this verb alone, ended by one without a name. */
 	const struct verb_option *options;
 	enum exit_code (*run)(struct command *command);
@@ -78,6 +85,7 @@ extern const struct verb verb_lock;
 extern const struct verb verb_unlock;
 extern const struct verb verb_passwd;
 extern const struct verb verb_trust;
+extern const struct verb verb_setup;
 
 /* How the agent answered. */
 struct verb_answer {
