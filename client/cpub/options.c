@@ -17,6 +17,7 @@ const struct verb *const options_verbs[] = {
 	&verb_passwd,
 	&verb_trust,
 	&verb_setup,
+	&verb_doctor,
 	NULL,
 };
 

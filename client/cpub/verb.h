@@ -86,6 +86,7 @@ extern const struct verb verb_unlock;
 extern const struct verb verb_passwd;
 extern const struct verb verb_trust;
 extern const struct verb verb_setup;
+extern const struct verb verb_doctor;
 
 /* How the agent answered. */
 struct verb_answer {
