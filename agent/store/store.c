@@ -1,9 +1,3 @@
-/*
- * A change is made on a copy of the image, saved, loaded again and compared,
- * and only then takes the place of the image in use: a failure at any step
- * leaves the store as it was.
- */
-
 #include "store.h"
 
 #include <assert.h>
@@ -15,6 +9,7 @@
 #include "choice.h"
 #include "cipher.h"
 #include "image.h"
+#include "inside.h"
 #include "ledger.h"
 #include "look.h"
 #include "manifest.h"
@@ -22,28 +17,7 @@
 
 #define DEFAULT_MEDIUM "vault"
 
-struct store {
-	sd_event *event;
-	struct medium *medium;
-	bool is_recorded; /* a choice lies in the state folder; never for memory */
-	enum store_state state;
-	int error;
-	int choice_error; /* -ENOTSUP: what was recorded is a medium unknown to us */
-	struct image *image;
-	struct seal *seal;
-	uint64_t generation;
-
-	/* Those who want to know what is there. */
-	struct look *looks;
-
-	/* The change under way. */
-	store_done_t done;
-	void *userdata;
-	struct image *staged;
-	struct seal *staged_seal; /* store_create and store_rekey only */
-};
-
-static int store_set_medium(struct store *store, const char *name) {
+int store_set_medium(struct store *store, const char *name) {
 	struct medium *medium;
 	int r;
 
@@ -107,31 +81,15 @@ const struct kdf *store_kdf(const struct store *store) {
 	return store->seal ? seal_kdf(store->seal) : NULL;
 }
 
-static bool is_in_memory(const struct store *store) {
+bool store_is_in_memory(const struct store *store) {
 	return strcmp(store->medium->ops->name, "memory") == 0;
 }
 
-static void store_drop(struct store *store, enum store_state state, int error) {
+void store_drop(struct store *store, enum store_state state, int error) {
 	store->image = image_free(store->image);
 	store->seal = seal_free(store->seal);
 	store->state = state;
 	store->error = error;
-}
-
-static int store_start_look(struct store *store);
-
-/* A change has ended, well or not. */
-static void store_finish(struct store *store, int error) {
-	store_done_t done = store->done;
-
-	store->staged = image_free(store->staged);
-	store->staged_seal = seal_free(store->staged_seal);
-	store->done = NULL;
-	if (done)
-		done(error, store->userdata);
-	/* Looks that came meanwhile had to wait for the medium. */
-	if (store->looks && !store->medium->is_busy && store_start_look(store) < 0)
-		look_tell_all(&store->looks);
 }
 
 void store_forget_callback(struct store *store, void *userdata) {
@@ -177,11 +135,11 @@ static void store_loaded(int error, struct image *image, void *userdata) {
 	look_tell_all(&store->looks);
 }
 
-static int store_start_look(struct store *store) {
+int store_start_look(struct store *store) {
 	struct choice choice;
 	int r;
 
-	if (!is_in_memory(store)) {
+	if (!store_is_in_memory(store)) {
 		r = choice_read(&choice);
 		/* An unreadable record still says that there was a store. */
 		store->is_recorded = r != -ENOENT;
@@ -204,12 +162,11 @@ int store_load(struct store *store, store_done_t done, void *userdata) {
 	return r < 0 ? r : look_add(&store->looks, done, userdata);
 }
 
-/* Remembers what was chosen and how new it is; without it only rollbacks go unseen. */
-static void store_record(struct store *store) {
+void store_record(struct store *store) {
 	struct choice choice = {.generation = store->generation};
 	int r;
 
-	if (is_in_memory(store))
+	if (store_is_in_memory(store))
 		return;
 	(void) snprintf(choice.medium, sizeof(choice.medium), "%s", store_medium_name(store));
 	r = choice_write(&choice);
@@ -217,94 +174,6 @@ static void store_record(struct store *store) {
 		log_warning("the choice of the store could not be recorded: %s", strerror(-r));
 	else
 		store->is_recorded = true;
-}
-
-static void store_read_back(int error, struct image *image, void *userdata) {
-	_cleanup_(image_freep) struct image *taken = image;
-	struct store *store = userdata;
-
-	if (error == 0 && !image_equals(taken, store->staged))
-		error = -ESTALE;
-	/* Locked meanwhile: the change is kept, the key is not. */
-	if (error == 0) {
-		image_free(store->image);
-		store->image = TAKE_PTR(store->staged);
-		store->generation++;
-		if (store->staged_seal) {
-			seal_free(store->seal);
-			store->seal = TAKE_PTR(store->staged_seal);
-			store->state = seal_is_open(store->seal) ? STORE_OPEN : STORE_LOCKED;
-			store->error = 0;
-		}
-		store_record(store);
-	} else {
-		/* What we hold is not what is there: forget it, or the next change would undo it. */
-		store_drop(store, STORE_UNKNOWN, 0);
-	}
-	store_finish(store, error);
-}
-
-static void store_saved(int error, struct image *image, void *userdata) {
-	struct store *store = userdata;
-
-	(void) image;
-	if (error == -ESTALE) {
-		/* What we hold is not what is there: forget it, and read it at the next unlock. */
-		store_drop(store, STORE_UNKNOWN, 0);
-	}
-	if (error == 0)
-		error = medium_load(store->medium, store_read_back, store);
-	if (error < 0)
-		store_finish(store, error);
-}
-
-/* Seals the staged image and starts the save. Takes `staged` and `seal` (which may be NULL). */
-static int store_commit(struct store *store, struct image *staged, struct seal *seal,
-	store_done_t done, void *userdata) {
-	_cleanup_(image_freep) struct image *taken = staged;
-	_cleanup_(seal_freep) struct seal *taken_seal = seal;
-	int r;
-
-	if (store->medium->is_busy)
-		return -EBUSY;
-	r = manifest_write(taken, seal ? seal : store->seal, store->generation + 1);
-	if (r == 0) /* Once it is saved, nothing may fail for want of memory. */
-		r = image_index(taken);
-	if (r < 0)
-		return r;
-	r = medium_save(store->medium, taken, store_saved, store);
-	if (r < 0)
-		return r;
-	store->staged = TAKE_PTR(taken);
-	store->staged_seal = TAKE_PTR(taken_seal);
-	store->done = done;
-	store->userdata = userdata;
-	return 0;
-}
-
-int store_create(struct store *store, const char *medium, const struct kdf *kdf,
-	const struct secret *slot_key, store_done_t done, void *userdata) {
-	_cleanup_(image_freep) struct image *image = NULL;
-	_cleanup_(seal_freep) struct seal *seal = NULL;
-	int r;
-
-	if (store->state != STORE_ABSENT)
-		return -EEXIST;
-	if (store->medium->is_busy)
-		return -EBUSY;
-	if (strcmp(medium, store_medium_name(store)) != 0) {
-		r = store_set_medium(store, medium);
-		if (r < 0)
-			return r;
-	}
-	r = seal_new(kdf, slot_key, &seal);
-	if (r < 0)
-		return r;
-	r = ledger_new(seal, &image);
-	if (r < 0)
-		return r;
-	store->generation = 0;
-	return store_commit(store, TAKE_PTR(image), TAKE_PTR(seal), done, userdata);
 }
 
 int store_unlock(struct store *store, const struct secret *slot_key) {
@@ -321,7 +190,7 @@ int store_unlock(struct store *store, const struct secret *slot_key) {
 		seal_close(store->seal);
 		return r;
 	}
-	if (!is_in_memory(store) && choice_read(&choice) == 0 && choice.generation > generation) {
+	if (!store_is_in_memory(store) && choice_read(&choice) == 0 && choice.generation > generation) {
 		seal_close(store->seal);
 		return -ENOTUNIQ;
 	}
@@ -368,53 +237,4 @@ int store_at(const struct store *store, size_t index, struct account **ret) {
 	if (store->state != STORE_OPEN)
 		return -ENOKEY;
 	return ledger_at(store->image, store->seal, index, ret);
-}
-
-int store_put(struct store *store, const struct account *account, store_done_t done,
-	void *userdata) {
-	_cleanup_(image_freep) struct image *staged = NULL;
-	int r;
-
-	if (store->state != STORE_OPEN)
-		return -ENOKEY;
-	r = image_copy(store->image, &staged);
-	if (r < 0)
-		return r;
-	r = ledger_put(staged, store->seal, account);
-	if (r < 0)
-		return r;
-	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
-}
-
-int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
-	void *userdata) {
-	_cleanup_(image_freep) struct image *staged = NULL;
-	int r;
-
-	if (store->state != STORE_OPEN)
-		return -ENOKEY;
-	r = url ? image_copy(store->image, &staged) : ledger_new(store->seal, &staged);
-	if (r == 0 && url)
-		r = ledger_erase(staged, store->seal, url, name);
-	if (r < 0)
-		return r;
-	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
-}
-
-int store_rekey(struct store *store, const struct kdf *kdf, const struct secret *slot_key,
-	store_done_t done, void *userdata) {
-	_cleanup_(image_freep) struct image *staged = NULL;
-	_cleanup_(seal_freep) struct seal *seal = NULL;
-	int r;
-
-	if (store->state != STORE_OPEN)
-		return -ENOKEY;
-	if (store->medium->is_busy) /* Before the work, which is more than that of a put. */
-		return -EBUSY;
-	r = seal_new(kdf, slot_key, &seal);
-	if (r == 0)
-		r = ledger_reseal(store->image, store->seal, seal, &staged);
-	if (r < 0)
-		return r;
-	return store_commit(store, TAKE_PTR(staged), TAKE_PTR(seal), done, userdata);
 }
