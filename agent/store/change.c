@@ -13,6 +13,7 @@
 #include "look.h"
 #include "manifest.h"
 #include "medium.h"
+#include "move.h"
 
 /* A change has ended, well or not. */
 static void store_finish(struct store *store, int error) {
@@ -24,7 +25,7 @@ static void store_finish(struct store *store, int error) {
 	if (done)
 		done(error, store->userdata);
 	/* Looks that came meanwhile had to wait for the medium. */
-	if (store->looks && !store->medium->is_busy && store_start_look(store) < 0)
+	if (store->looks && !store_is_busy(store) && store_start_look(store) < 0)
 		look_tell_all(&store->looks);
 }
 
@@ -74,7 +75,7 @@ static int store_commit(struct store *store, struct image *staged, struct seal *
 	_cleanup_(seal_freep) struct seal *taken_seal = seal;
 	int r;
 
-	if (store->medium->is_busy)
+	if (store_is_busy(store))
 		return -EBUSY;
 	r = manifest_write(taken, seal ? seal : store->seal, store->generation + 1);
 	if (r == 0) /* Once it is saved, nothing may fail for want of memory. */
@@ -99,7 +100,7 @@ int store_create(struct store *store, const char *medium, const struct kdf *kdf,
 
 	if (store->state != STORE_ABSENT)
 		return -EEXIST;
-	if (store->medium->is_busy)
+	if (store_is_busy(store))
 		return -EBUSY;
 	if (strcmp(medium, store_medium_name(store)) != 0) {
 		r = store_set_medium(store, medium);
@@ -155,7 +156,7 @@ int store_rekey(struct store *store, const struct kdf *kdf, const struct secret 
 
 	if (store->state != STORE_OPEN)
 		return -ENOKEY;
-	if (store->medium->is_busy) /* Before the work, which is more than that of a put. */
+	if (store_is_busy(store)) /* Before the work, which is more than that of a put. */
 		return -EBUSY;
 	r = seal_new(kdf, slot_key, &seal);
 	if (r == 0)
@@ -163,4 +164,51 @@ int store_rekey(struct store *store, const struct kdf *kdf, const struct secret 
 	if (r < 0)
 		return r;
 	return store_commit(store, TAKE_PTR(staged), TAKE_PTR(seal), done, userdata);
+}
+
+static void store_moved(int error, void *userdata) {
+	struct store *store = userdata;
+	struct choice choice;
+
+	if (error == 0) {
+		medium_free(store->medium);
+		store->medium = move_take_medium(store->move);
+		store->is_recorded = true;
+	} else if (error == -ESTALE) {
+		/* What we hold may not be what is there. */
+		store_drop(store, STORE_UNKNOWN, 0);
+	}
+	store->move = move_free(store->move);
+	if (choice_read(&choice) == 0)
+		memcpy(store->leftover, choice.leftover, sizeof(store->leftover));
+	store_finish(store, error);
+}
+
+int store_move(struct store *store, const char *medium, store_done_t done, void *userdata) {
+	_cleanup_(medium_freep) struct medium *to = NULL;
+	_cleanup_(image_freep) struct image *copy = NULL;
+	int r;
+
+	if (store->state != STORE_OPEN)
+		return -ENOKEY;
+	if (store_is_busy(store) || store->clearing)
+		return -EBUSY;
+	if (strcmp(medium, store_medium_name(store)) == 0)
+		return -EALREADY;
+	r = medium_new(medium, store->event, &to);
+	if (r < 0)
+		return r;
+	if (store_is_in_memory(store) || strcmp(medium, "memory") == 0 || !store_kdf(store))
+		return -EINVAL;
+	r = image_copy(store->image, &copy);
+	if (r == 0)
+		r = move_new(store->medium, to, copy, store->generation, store_moved, store,
+			&store->move);
+	if (r < 0)
+		return r;
+	(void) TAKE_PTR(to);
+	(void) TAKE_PTR(copy);
+	store->done = done;
+	store->userdata = userdata;
+	return 0;
 }

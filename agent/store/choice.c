@@ -26,8 +26,8 @@ int choice_read(struct choice *ret) {
 		return r == -EFBIG ? -EBADMSG : r;
 	memcpy(text, bytes, size);
 	text[size] = '\0';
-	if (sscanf(text, "store %15[a-z] generation %" SCNu64, choice.medium, &choice.generation) !=
-		2)
+	if (sscanf(text, "store %15[a-z] generation %" SCNu64 " leftover %15[a-z]", choice.medium,
+		    &choice.generation, choice.leftover) < 2)
 		return -EBADMSG;
 	/* Never recorded by us: nothing of it outlives its process. */
 	if (strcmp(choice.medium, "memory") == 0)
@@ -44,7 +44,8 @@ int choice_write(const struct choice *choice) {
 	r = home_open(HOME_STATE, true, &directory);
 	if (r < 0)
 		return r;
-	n = snprintf(text, sizeof(text), "store %s\ngeneration %" PRIu64 "\n", choice->medium,
-		choice->generation);
+	n = snprintf(text, sizeof(text), "store %s\ngeneration %" PRIu64 "\n%s%s%s", choice->medium,
+		choice->generation, choice->leftover[0] ? "leftover " : "", choice->leftover,
+		choice->leftover[0] ? "\n" : "");
 	return home_replace(directory, CHOICE, text, (size_t) n);
 }

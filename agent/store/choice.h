@@ -8,9 +8,13 @@
 
 #include <stdint.h>
 
+#define CHOICE_NAME_SIZE 16
+
 struct choice {
-	char medium[16];
+	char medium[CHOICE_NAME_SIZE];
 	uint64_t generation;
+	/* Another medium, on which a move that was cut short may have left a copy; or empty. */
+	char leftover[CHOICE_NAME_SIZE];
 };
 
 /* 0, -ENOENT (nothing chosen yet), -EBADMSG (unreadable), or another negative errno. */

@@ -187,12 +187,16 @@ static bool record_equals(const struct image_record *a, const struct image_recor
 		memcmp(a->bytes, b->bytes, a->size) == 0;
 }
 
+bool image_has_header_of(const struct image *image, const struct image *other) {
+	return image->header_size == other->header_size &&
+		memcmp(image->header, other->header, image->header_size) == 0;
+}
+
 bool image_equals(const struct image *a, const struct image *b) {
 	_cleanup_(freep) const struct image_record **in_a = NULL;
 	_cleanup_(freep) const struct image_record **in_b = NULL;
 
-	if (a->header_size != b->header_size || a->n_records != b->n_records ||
-		memcmp(a->header, b->header, a->header_size) != 0)
+	if (a->n_records != b->n_records || !image_has_header_of(a, b))
 		return false;
 	in_a = sort(a);
 	in_b = sort(b);

@@ -45,6 +45,7 @@ int image_index(struct image *image);
 /* A copy of all but the index. 0 or -ENOMEM. */
 int image_copy(const struct image *image, struct image **ret);
 
+bool image_has_header_of(const struct image *image, const struct image *other);
 /* The same header and records, in whatever order. */
 bool image_equals(const struct image *a, const struct image *b);
 

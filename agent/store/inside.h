@@ -2,11 +2,13 @@
 
 /* The store as its own files see it; nobody else includes this. */
 
+#include "choice.h"
 #include "store.h"
 
 struct image;
 struct look;
 struct medium;
+struct move;
 
 struct store {
 	sd_event *event;
@@ -27,7 +29,15 @@ struct store {
 	void *userdata;
 	struct image *staged;
 	struct seal *staged_seal; /* store_create and store_rekey only */
+	struct move *move;
+
+	/* What an earlier move left, until it is erased: the medium's name, or empty. */
+	char leftover[CHOICE_NAME_SIZE];
+	struct move *clearing;
 };
+
+/* A change or a look is under way. */
+bool store_is_busy(const struct store *store);
 
 /* -ENOTSUP, -ENOMEM; then the old one stays. */
 int store_set_medium(struct store *store, const char *name);
@@ -36,5 +46,7 @@ bool store_is_in_memory(const struct store *store);
 void store_drop(struct store *store, enum store_state state, int error);
 /* Reads the medium anew and tells all looks. 0 or a negative errno. */
 int store_start_look(struct store *store);
+/* Begins to erase what an earlier move left, if anything; the store may be used and changed meanwhile. */
+void store_clear_leftover(struct store *store);
 /* Remembers what was chosen and how new it is; without it only rollbacks go unseen. */
 void store_record(struct store *store);

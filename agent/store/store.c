@@ -14,6 +14,7 @@
 #include "look.h"
 #include "manifest.h"
 #include "medium.h"
+#include "move.h"
 
 #define DEFAULT_MEDIUM "vault"
 
@@ -51,6 +52,8 @@ struct store *store_free(struct store *store) {
 	if (!store)
 		return NULL;
 	look_drop_all(&store->looks);
+	move_free(store->move);
+	move_free(store->clearing);
 	medium_free(store->medium);
 	image_free(store->image);
 	image_free(store->staged);
@@ -83,6 +86,10 @@ const struct kdf *store_kdf(const struct store *store) {
 
 bool store_is_in_memory(const struct store *store) {
 	return strcmp(store->medium->ops->name, "memory") == 0;
+}
+
+bool store_is_busy(const struct store *store) {
+	return store->move || store->medium->is_busy;
 }
 
 void store_drop(struct store *store, enum store_state state, int error) {
@@ -156,7 +163,7 @@ int store_start_look(struct store *store) {
 int store_load(struct store *store, store_done_t done, void *userdata) {
 	int r = 0;
 
-	if (!store->medium->is_busy)
+	if (!store_is_busy(store))
 		r = store_start_look(store);
 	/* Out of memory: the look goes on and tells nobody. */
 	return r < 0 ? r : look_add(&store->looks, done, userdata);
@@ -169,11 +176,43 @@ void store_record(struct store *store) {
 	if (store_is_in_memory(store))
 		return;
 	(void) snprintf(choice.medium, sizeof(choice.medium), "%s", store_medium_name(store));
+	memcpy(choice.leftover, store->leftover, sizeof(choice.leftover));
 	r = choice_write(&choice);
 	if (r < 0)
 		log_warning("the choice of the store could not be recorded: %s", strerror(-r));
 	else
 		store->is_recorded = true;
+}
+
+static void store_cleared(int error, void *userdata) {
+	struct store *store = userdata;
+
+	store->clearing = move_free(store->clearing);
+	if (error < 0 || store->state != STORE_OPEN)
+		return; /* Stays on record for the next unlock. */
+	store->leftover[0] = '\0';
+	store_record(store);
+}
+
+void store_clear_leftover(struct store *store) {
+	_cleanup_(medium_freep) struct medium *medium = NULL;
+	_cleanup_(image_freep) struct image *header = NULL;
+	int r;
+
+	if (store->leftover[0] == '\0' || store->move || store->clearing)
+		return;
+	r = medium_new(store->leftover, store->event, &medium);
+	if (r == 0)
+		r = ledger_new(store->seal, &header);
+	if (r == 0)
+		r = move_clear(medium, header, store_cleared, store, &store->clearing);
+	if (r < 0) {
+		log_warning("what a move left on '%s' is not erased yet: %s", store->leftover,
+			strerror(-r));
+		return;
+	}
+	(void) TAKE_PTR(medium);
+	(void) TAKE_PTR(header);
 }
 
 int store_unlock(struct store *store, const struct secret *slot_key) {
@@ -190,14 +229,19 @@ int store_unlock(struct store *store, const struct secret *slot_key) {
 		seal_close(store->seal);
 		return r;
 	}
-	if (!store_is_in_memory(store) && choice_read(&choice) == 0 && choice.generation > generation) {
+	if (!store_is_in_memory(store) && choice_read(&choice) == 0 &&
+		choice.generation > generation) {
 		seal_close(store->seal);
 		return -ENOTUNIQ;
 	}
 	store->generation = generation;
 	store->state = STORE_OPEN;
+	if (!store->move && !store->clearing)
+		memcpy(store->leftover, choice.leftover, sizeof(store->leftover));
 	if (choice.generation != generation)
 		store_record(store);
+	/* Only now that this one has proved to be whole. */
+	store_clear_leftover(store);
 	return 0;
 }
 

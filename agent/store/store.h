@@ -97,5 +97,13 @@ int store_erase(struct store *store, const char *url, const char *name, store_do
  */
 int store_rekey(struct store *store, const struct kdf *kdf, const struct secret *slot_key,
 	store_done_t done, void *userdata);
+/*
+ * Takes the store to the medium of that name, which must be empty; the old one
+ * is erased last of all (move.h). 0, -ENOKEY, -EBUSY, -EALREADY (it is there),
+ * -ENOTSUP (no such medium), -EINVAL (to or from memory, or what no passphrase
+ * opens), -ENOMEM. The callback's: 0, -EEXIST (not empty), -ESTALE (changed by
+ * another), or of loading, saving or recording; then all is as it was.
+ */
+int store_move(struct store *store, const char *medium, store_done_t done, void *userdata);
 /* Callbacks for that `userdata` are not wanted any more; the operation itself goes on. */
 void store_forget_callback(struct store *store, void *userdata);
