@@ -177,6 +177,23 @@ static void test_image_equals_in_whatever_order(void **state) {
 	assert_false(image_equals(image, other));
 }
 
+/* It would point at records that are no more. */
+static void test_image_has_no_index_after_a_change(void **state) {
+	_cleanup_(image_freep) struct image *image = sample_image();
+	_cleanup_(image_freep) struct image *copy = NULL;
+
+	(void) state;
+	assert_int_equal(image_index(image), 0);
+	assert_non_null(image->index);
+	assert_int_equal(image_copy(image, &copy), 0);
+	assert_null(copy->index);
+	assert_int_equal(image_put(image, first_id, "beta", 4), 0);
+	assert_null(image->index);
+	assert_int_equal(image_index(image), 0);
+	assert_int_equal(image_erase(image, first_id), 0);
+	assert_null(image->index);
+}
+
 static void test_image_takes_no_more_than_its_limits(void **state) {
 	_cleanup_(image_freep) struct image *image = sample_image();
 	_cleanup_(freep) uint8_t *large = calloc(1, IMAGE_RECORD_SIZE_MAX + 1);
@@ -335,6 +352,7 @@ int main(void) {
 		cmocka_unit_test(test_image_put_replaces_and_erase_removes),
 		cmocka_unit_test(test_image_copy_is_a_copy),
 		cmocka_unit_test(test_image_equals_in_whatever_order),
+		cmocka_unit_test(test_image_has_no_index_after_a_change),
 		cmocka_unit_test(test_image_takes_no_more_than_its_limits),
 		cmocka_unit_test(test_image_with_any_bit_flipped_is_damaged),
 		cmocka_unit_test(test_image_with_any_byte_forged_is_taken_as_it_is_or_refused),
