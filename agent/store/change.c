@@ -48,7 +48,7 @@ static void store_read_back(int error, struct image *image, void *userdata) {
 		}
 		store_record(store);
 	} else {
-		/* What we hold is not what is there: forget it, or the next change would undo it. */
+		/* What we hold is not what is there: forget it, else the next change undoes it. */
 		store_drop(store, STORE_UNKNOWN, 0);
 	}
 	store_finish(store, error);

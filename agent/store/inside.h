@@ -46,7 +46,7 @@ bool store_is_in_memory(const struct store *store);
 void store_drop(struct store *store, enum store_state state, int error);
 /* Reads the medium anew and tells all looks. 0 or a negative errno. */
 int store_start_look(struct store *store);
-/* Begins to erase what an earlier move left, if anything; the store may be used and changed meanwhile. */
+/* Begins to erase what an earlier move left; the store may be used and changed meanwhile. */
 void store_clear_leftover(struct store *store);
 /* Remembers what was chosen and how new it is; without it only rollbacks go unseen. */
 void store_record(struct store *store);

@@ -26,7 +26,8 @@ static int record(const struct move *move, const struct medium *chosen,
 
 	(void) snprintf(choice.medium, sizeof(choice.medium), "%s", chosen->ops->name);
 	if (leftover)
-		(void) snprintf(choice.leftover, sizeof(choice.leftover), "%s", leftover->ops->name);
+		(void) snprintf(
+			choice.leftover, sizeof(choice.leftover), "%s", leftover->ops->name);
 	return choice_write(&choice);
 }
 
@@ -40,7 +41,7 @@ static void undo_erased(int error, struct image *image, void *userdata) {
 
 	(void) image;
 	if (error < 0)
-		log_warning("the copy on '%s' could not be erased, trying again after an unlock: %s",
+		log_warning("the copy on '%s' could not be erased, the next unlock tries again: %s",
 			move->to->ops->name, strerror(-error));
 	else {
 		r = record(move, move->from, NULL);
@@ -73,7 +74,7 @@ static void old_erased(int error, struct image *image, void *userdata) {
 		return;
 	}
 	if (error < 0) {
-		log_warning("the old store on '%s' could not be erased, trying again after an unlock: %s",
+		log_warning("the old store on '%s' is not erased, the next unlock tries again: %s",
 			move->from->ops->name, strerror(-error));
 	} else {
 		r = record(move, move->to, NULL);

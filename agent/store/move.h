@@ -14,7 +14,6 @@
  */
 
 #include <stdint.h>
-#include <systemd/sd-event.h>
 
 #include "protocol/cleanup.h"
 
@@ -22,7 +21,7 @@ struct image;
 struct medium;
 struct move;
 
-/* 0, -EEXIST (the new one is not empty), -ESTALE (what is read back, or the old one, differs), … */
+/* 0, -EEXIST (the new one is not empty), -ESTALE (what is read back or the old one differs), … */
 typedef void (*move_done_t)(int error, void *userdata);
 
 /*

@@ -81,6 +81,7 @@ int medium_new(const char *name, sd_event *event, struct medium **ret) {
 const char *other_path(const char *name) {
 	static char path[256];
 
-	(void) snprintf(path, sizeof(path), "%s/other/cpub-agent/%s", getenv("XDG_DATA_HOME"), name);
+	(void) snprintf(
+		path, sizeof(path), "%s/other/cpub-agent/%s", getenv("XDG_DATA_HOME"), name);
 	return path;
 }
