@@ -159,6 +159,14 @@ static void test_toml_survives_deep_nesting(void **state) {
 	assert_broken(arrays, "line 1: ");
 }
 
+/* Found by fuzzing: an assertion of toml++, and what it takes for unreachable. */
+static void test_toml_survives_what_its_parser_does_not_expect(void **state) {
+	(void) state;
+	assert_broken("[[!x]]\n", "the text cannot be parsed");
+	assert_broken("a = 1\n\xc3\xa9 = 1\n", "line 2: ");
+	assert_broken("a = \"\"\"\\\xc3\xa9\"\"\"\n", "line 1: ");
+}
+
 /* Just under the limits: as deep as a text can get. */
 static void test_toml_frees_the_deepest_document(void **state) {
 	(void) state;
@@ -198,6 +206,7 @@ int main(void) {
 		cmocka_unit_test(test_toml_accepts_an_empty_text),
 		cmocka_unit_test(test_toml_refuses_a_text_over_the_limit),
 		cmocka_unit_test(test_toml_survives_deep_nesting),
+		cmocka_unit_test(test_toml_survives_what_its_parser_does_not_expect),
 		cmocka_unit_test(test_toml_frees_the_deepest_document),
 		cmocka_unit_test(test_toml_free_takes_null),
 	};
