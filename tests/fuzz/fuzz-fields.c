@@ -4,21 +4,11 @@
  */
 
 #include <errno.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/fields.h"
 #include "protocol/secret.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-static void check(bool is_true) {
-	if (!is_true)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 /* Every reader on one tag. Returns whether it is there. */
 static bool try_tag(

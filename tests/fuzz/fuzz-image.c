@@ -5,9 +5,6 @@
  */
 
 #include <errno.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/store/cipher.h"
@@ -15,13 +12,7 @@
 #include "agent/store/manifest.h"
 #include "agent/store/seal.h"
 #include "protocol/secret.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-static void check(bool is_true) {
-	if (!is_true)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static struct seal *try_header(const uint8_t *header, size_t size) {
 	_cleanup_(secret_freep) struct secret *key = NULL;

@@ -4,22 +4,13 @@
  */
 
 #include <errno.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/json.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-static void check(bool is_true) {
-	if (!is_true)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 /* Numbers and words are written as 1: the writer has no fractions, and shape is what matters. */
-static void write_again(struct json_writer *writer, const struct json *value) {
+static void write_again(struct json_writer *writer, const struct json *value, int depth) {
 	const char *name = json_name(value);
 
 	if (json_string(value)) {
@@ -31,6 +22,7 @@ static void write_again(struct json_writer *writer, const struct json *value) {
 		return;
 	}
 
+	check(depth < JSON_DEPTH_MAX);
 	if (json_is_object(value))
 		json_write_object(writer, name);
 	else
@@ -38,7 +30,7 @@ static void write_again(struct json_writer *writer, const struct json *value) {
 	for (const struct json *child = json_first(value); child; child = json_next(child)) {
 		if (json_name(child))
 			check(json_member(value, json_name(child)) == child);
-		write_again(writer, child);
+		write_again(writer, child, depth + 1);
 	}
 	if (json_is_object(value))
 		json_write_object_end(writer);
@@ -61,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
 	if (r < 0)
 		return 0;
 
-	write_again(&writer, root);
+	write_again(&writer, root, 0);
 	check(json_writer_finish(&writer) == 0);
 	check(json_parse(json_writer_bytes(&writer), writer.size, &again) == 0);
 	check(json_n_elements(again) == json_n_elements(root));

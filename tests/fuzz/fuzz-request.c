@@ -5,22 +5,13 @@
  */
 
 #include <errno.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/json.h"
 #include "protocol/names.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-static void check(bool is_true) {
-	if (!is_true)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static bool same(const char *a, const char *b) {
 	return a && b ? strcmp(a, b) == 0 : a == b;
