@@ -28,10 +28,17 @@ bool words_repeat(const void *text, size_t size, const struct secret *token) {
 	if (!token || secret_size(token) < TOKEN_SIZE_MIN)
 		return false;
 
+	/* What stands behind a scheme, as in `Bearer x`, is all that counts. */
 	const uint8_t *bytes = secret_peek(token);
-	size_t piece = secret_size(token) < PIECE_SIZE ? secret_size(token) : PIECE_SIZE;
-	for (size_t i = 0; i + piece <= secret_size(token); i++) {
-		if (memmem(text, size, bytes + i, piece))
+	const uint8_t *end = bytes + secret_size(token);
+	const uint8_t *space = memrchr(bytes, ' ', secret_size(token));
+	if (space && end - space > (ptrdiff_t) TOKEN_SIZE_MIN)
+		bytes = space + 1;
+
+	size_t left = (size_t) (end - bytes);
+	size_t piece = left < PIECE_SIZE ? left : PIECE_SIZE;
+	for (; left >= piece; bytes++, left--) {
+		if (memmem(text, size, bytes, piece))
 			return true;
 	}
 	return false;
