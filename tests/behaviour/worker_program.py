@@ -38,6 +38,10 @@ FIELD = {name[len("FIELD_"):]: value
          for name, value in enumerators("agent/work/frame.h", "field").items()}
 QUESTION = {name[len("QUESTION_"):]: value
             for name, value in enumerators("agent/work/frame.h", "question").items()}
+ERRAND = {name[len("ERRAND_"):]: value
+          for name, value in enumerators("agent/work/frame.h", "errand").items()}
+VERDICT = {value: name[len("VERDICT_"):].lower()
+           for name, value in enumerators("agent/work/frame.h", "verdict").items()}
 REFUSAL = {value: name[len("REFUSAL_"):].lower().replace("_", "-")
            for name, value in enumerators("protocol/refusal.h", "refusal").items()}
 

@@ -1,0 +1,75 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/work/net/words.h"
+#include "protocol/secret.h"
+
+static void test_words_are_printable_ascii(void **state) {
+	static const char said[] = "a\0b\x1b[31m\r\n\t~ \x7f\xc3\xa4";
+	_cleanup_(freep) char *words = words_clean(said, sizeof(said) - 1);
+
+	(void) state;
+	assert_string_equal(words, "a?b?[31m???~ ???");
+}
+
+static void test_words_are_cut(void **state) {
+	char said[2 * WORDS_MAX];
+	_cleanup_(freep) char *words = NULL;
+
+	(void) state;
+	memset(said, 'x', sizeof(said));
+	words = words_clean(said, sizeof(said));
+	assert_int_equal(strlen(words), WORDS_MAX);
+}
+
+static void test_words_of_nothing_are_none(void **state) {
+	(void) state;
+	assert_null(words_clean("x", 0));
+}
+
+static bool repeats(const char *text, const char *token) {
+	_cleanup_(secret_freep) struct secret *secret = NULL;
+
+	assert_int_equal(secret_from(token, strlen(token), &secret), 0);
+	return words_repeat(text, strlen(text), secret);
+}
+
+static void test_words_that_repeat_a_token_are_found(void **state) {
+	(void) state;
+	assert_true(repeats("12345678", "12345678"));
+	assert_true(repeats("your 12345678 is wrong", "12345678"));
+	assert_true(repeats("0123456789abcdef...", "0123456789abcdefghij"));
+	assert_true(repeats("...456789abcdefghij", "0123456789abcdefghij"));
+	assert_true(repeats("2345: 123456789abcdefg", "0123456789abcdefghij"));
+	assert_true(repeats("no such token: 12345678", "Bearer 12345678"));
+	assert_true(repeats("no such token: a b c d e f", "a b c d e f"));
+}
+
+static void test_words_that_repeat_little_are_not(void **state) {
+	(void) state;
+	assert_false(words_repeat("x", 1, NULL));
+	assert_false(repeats("", "12345678"));
+	assert_false(repeats("1234567", "1234567"));
+	assert_false(repeats("1234567", "12345678"));
+	assert_false(repeats("0123456789abcde", "0123456789abcdefghij"));
+	assert_false(repeats("1234567", "Bearer 1234567"));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_words_are_printable_ascii),
+		cmocka_unit_test(test_words_are_cut),
+		cmocka_unit_test(test_words_of_nothing_are_none),
+		cmocka_unit_test(test_words_that_repeat_a_token_are_found),
+		cmocka_unit_test(test_words_that_repeat_little_are_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
