@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct secret {
 	uint8_t *bytes;
@@ -14,8 +15,19 @@ struct secret {
 /* The programs that use secrets are single-threaded, so a plain counter will do. */
 static size_t n_unlocked;
 
+/* A child has a use of its own, and may live longer than the secret. Whole pages, as it has to be. */
+static int keep_from_children(uint8_t *bytes, size_t size) {
+	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
+	uintptr_t start = (uintptr_t) bytes & ~(page - 1);
+
+	if (madvise((void *) start, (uintptr_t) bytes + size - start, MADV_DONTFORK) < 0)
+		return -errno;
+	return 0;
+}
+
 int secret_new(size_t size, struct secret **ret) {
 	_cleanup_(freep) struct secret *secret = NULL;
+	int r;
 
 	if (size == 0)
 		return -EINVAL;
@@ -27,6 +39,11 @@ int secret_new(size_t size, struct secret **ret) {
 	secret->bytes = sodium_malloc(size);
 	if (!secret->bytes)
 		return -ENOMEM;
+	r = keep_from_children(secret->bytes, size);
+	if (r < 0) {
+		sodium_free(secret->bytes);
+		return r;
+	}
 	/* sodium_malloc goes on in silence when its mlock fails; locking again tells. */
 	secret->is_locked = mlock(secret->bytes, size) == 0;
 	if (!secret->is_locked)
