@@ -25,14 +25,19 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 
 #include "agent/agent.h"
+#include "agent/lent.h"
 #include "agent/log.h"
 #include "agent/work/worker.h"
 #include "protocol/secret.h"
 
 /* How long a worker has between SIGTERM and SIGKILL. */
 #define GRACE_USEC (500 * USEC_PER_MSEC)
+/* At the end of the agent: how long it may take the kernel to end a killed worker. */
+#define REAP_USEC (1 * USEC_PER_SEC)
+#define REAP_POLL_USEC (2 * USEC_PER_MSEC)
 
 enum job_state {
 	JOB_STARTED,
@@ -79,6 +84,7 @@ static const struct {
 	[WORKER_KDF] = {"worker-kdf", no_environment},
 	[WORKER_ASK] = {"worker-ask", ask_environment},
 	[WORKER_NET] = {"worker-net", no_environment},
+	[WORKER_READ] = {"worker-read", no_environment},
 };
 static_assert(sizeof(workers) / sizeof(workers[0]) == _WORKER_MAX, "a row for each worker");
 
@@ -133,12 +139,27 @@ static void child_end(struct child *child) {
 		(void) sd_event_source_send_child_signal(child->source, SIGKILL, NULL, 0);
 }
 
+/* One that waits in the kernel for something of a stranger's outlives even SIGKILL. */
+static void child_reap(struct child *child) {
+	const struct timespec poll = {.tv_nsec = (long) REAP_POLL_USEC * 1000};
+	pid_t pid;
+
+	if (sd_event_source_get_child_pid(child->source, &pid) < 0)
+		return; /* Reaped already. */
+	(void) sd_event_source_send_child_signal(child->source, SIGKILL, NULL, 0);
+	for (uint64_t waited = 0; waited < REAP_USEC; waited += REAP_POLL_USEC) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			return;
+		(void) nanosleep(&poll, NULL);
+	}
+	log_warning("worker '%s' could not be ended", workers[child->worker].program);
+}
+
 void job_end_children(struct agent *agent) {
 	while (agent->children) {
 		struct child *child = agent->children;
 
-		/* Owned children are killed and waited for when their source goes. */
-		(void) sd_event_source_set_child_process_own(child->source, true);
+		child_reap(child);
 		child_free(child);
 	}
 }
@@ -285,7 +306,7 @@ static int job_send_task(struct job *job) {
 		return r;
 	job->task = fields_free(job->task);
 	for (size_t i = 0; i < job->n_fds; i++)
-		job->fds[i] = fd_close(job->fds[i]);
+		job->fds[i] = lent_close(job->fds[i]);
 	job->n_fds = 0;
 	return 0;
 }
@@ -420,7 +441,7 @@ struct job *job_free(struct job *job) {
 	sd_event_source_disable_unref(job->deadline);
 	(void) fd_close(job->socket);
 	for (size_t i = 0; i < job->n_fds; i++)
-		(void) fd_close(job->fds[i]);
+		(void) lent_close(job->fds[i]);
 	fields_free(job->task);
 	fields_free(job->answer);
 	free(job);

@@ -20,6 +20,7 @@ enum worker {
 	WORKER_KDF,
 	WORKER_ASK,
 	WORKER_NET,
+	WORKER_READ,
 	_WORKER_MAX,
 };
 
@@ -31,7 +32,7 @@ typedef void (*job_done_t)(
 	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata);
 
 /*
- * Starts the worker. Takes `task` over in any case; `fds` are duplicated.
+ * Starts the worker. Takes `task` over in any case; `fds`, which a client lent, are duplicated.
  * `deadline_usec` is a span from now. Returns 0 and the job in *ret (caller
  * frees), or a negative errno (-ECHILD if the program does not start), and then
  * there is no callback.
@@ -43,5 +44,8 @@ int job_new(struct agent *agent, enum worker worker, struct fields *task, const 
 struct job *job_free(struct job *job);
 DEFINE_CLEANUP(struct job, job_free)
 
-/* Kills and reaps all that is left; for the end of the agent. Blocks until the kernel has done so. */
+/*
+ * Kills and reaps all that is left; for the end of the agent. Waits for the
+ * kernel to do so, but not for a worker that it cannot end (see lent.c).
+ */
 void job_end_children(struct agent *agent);

@@ -2,7 +2,7 @@
 
 /*
  * The secret that a client lends in a pipe: its first line, so that the bytes
- * never enter the client. Never blocks and never changes the pipe's flags.
+ * never enter the client. Never changes the pipe's flags.
  */
 
 #include "protocol/cleanup.h"

@@ -153,7 +153,7 @@ static void session_end_request(struct session *session) {
 	session->request = request_free(session->request);
 	free(session->url);
 	session->url = NULL;
-	session->pipe = fd_close(session->pipe);
+	session->pipe = lent_close(session->pipe);
 	session->is_held = false;
 }
 
@@ -437,7 +437,8 @@ struct session *session_free(struct session *session) {
 	sd_event_source_disable_unref(session->turn);
 	sd_event_source_disable_unref(session->deadline);
 	(void) fd_close(session->terminal);
-	(void) fd_close(session->fd);
+	(void) lent_close_socket(
+		session->fd, secret_bytes(session->agent->intake), REQUEST_MAX);
 	peer_done(&session->peer);
 	free(session);
 	return NULL;

@@ -122,6 +122,8 @@ void unlock_handle(struct session *session) {
 		return;
 	}
 	r = lent_secret_new(session, unlock_read, unlock, &unlock->reading);
-	if (r < 0)
+	if (r == -EBADF)
 		session_refuse(session, REFUSAL_BAD_DESCRIPTOR, NULL);
+	else if (r < 0)
+		session_fail(session, r, "reading a passphrase");
 }

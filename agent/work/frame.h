@@ -36,7 +36,7 @@ enum field {
 	FIELD_PROMPT,	     /* shown as it is, with a space behind it */
 	FIELD_PROMPT_AGAIN,  /* for a new passphrase */
 	FIELD_EXPECT,	     /* a text that must be typed exactly (a host) */
-	FIELD_SECRET,
+	FIELD_SECRET, /* for read, too: a pipe sent along -> its first line */
 	FIELD_ASKPASS, /* program to use instead of a terminal */
 
 	/* net: one GET; URL, CA, proxy, perhaps a token -> what the errand asks for */

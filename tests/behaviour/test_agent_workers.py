@@ -53,7 +53,7 @@ def serving(desk, tree):
 
 
 def ask_unlock(desk) -> dict:
-    """`unlock` with a passphrase from a pipe: worker-kdf has the task."""
+    """`unlock` with a passphrase from a pipe: worker-read and worker-kdf have the tasks."""
     reader, writer = os.pipe()
     os.write(writer, PASSPHRASE.encode() + b"\n")
     os.close(writer)
@@ -70,7 +70,7 @@ def login(index: str) -> dict:
 
 def refusal_of(desk, worker: str) -> str:
     """What the person gets whose request needs that worker."""
-    if worker == "worker-kdf":
+    if worker in ("worker-kdf", "worker-read"):
         return code(ask_unlock(desk))
     if worker == "worker-net":
         return code(desk.ask(login("sparse+https://index.example.com/")))
@@ -98,7 +98,7 @@ def test_wrong_worker_is_a_refusal_and_the_agent_lives_on(desk, tree, behaviour)
     assert code(desk.ask(nobody_there)) == "network"
 
 
-@pytest.mark.parametrize("worker", ["worker-kdf", "worker-ask"])
+@pytest.mark.parametrize("worker", ["worker-kdf", "worker-ask", "worker-read"])
 def test_wrong_worker_unlocks_nothing_and_the_agent_lives_on(serving, tree, worker):
     serving.succeed("lock")
     for behaviour in WRONG:
@@ -106,6 +106,15 @@ def test_wrong_worker_unlocks_nothing_and_the_agent_lives_on(serving, tree, work
         assert serving.status()["state"] == "locked"
     tree.heal(worker)
     assert code(ask_unlock(serving)) == "ok"
+
+
+def test_answer_without_a_right_line_is_no_passphrase(serving, tree):
+    serving.succeed("lock")
+    with procfs.nothing_left(serving):
+        for behaviour in ("empty_answer", "long_line"):
+            tree.misbehave("worker-read", behaviour)
+            assert refusal_of(serving, "worker-read") == "worker-failed"
+        assert serving.status()["state"] == "locked"
 
 
 @pytest.mark.parametrize("behaviour", ["empty_answer", "short_key", "long_key"])
@@ -133,7 +142,7 @@ def test_question_without_an_answer_is_no_yes(serving, tree):
         assert TOKEN not in json.dumps(answer)
 
 
-@pytest.mark.parametrize("worker", ["worker-kdf", "worker-net", "worker-ask"])
+@pytest.mark.parametrize("worker", ["worker-kdf", "worker-net", "worker-ask", "worker-read"])
 def test_missing_worker_is_a_refusal_and_the_agent_lives_on(serving, tree, worker):
     if worker != "worker-net":
         serving.succeed("lock")

@@ -13,6 +13,7 @@ import sys
 FRAME_MAX = 1 << 18
 FIELD_REFUSAL = 1
 FIELD_KEY = 20
+FIELD_SECRET = 37
 FIELD_API = 52
 REFUSAL_MANY = 1 << 40
 
@@ -166,6 +167,10 @@ def send_many_descriptors(agent):
 
 def empty_answer(agent):
     agent.answer(b"a")
+
+
+def long_line(agent):
+    agent.answer(b"a" + field(FIELD_SECRET, b"x" * 1025))
 
 
 def short_key(agent):
