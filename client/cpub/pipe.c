@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "client/call.h"
 #include "protocol/cleanup.h"
 #include "protocol/names.h"
 
@@ -15,21 +17,43 @@
 /* What every user may have: 256 pieces, since each splice takes one place in a pipe. */
 #define PIPE_SIZE (1024 * 1024)
 
-static int wait_for_input(void) {
+/* The events that came, or a negative errno. */
+static int wait_for_input(uint64_t deadline_usec) {
 	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+	int r = call_poll(&input, 1, deadline_usec);
 
-	while (poll(&input, 1, -1) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
+	return r < 0 ? r : input.revents;
+}
+
+/* Whether standard input is a pipe that the agent takes as it is. */
+static bool stdin_is_pipe(void) {
+	struct stat status;
+	int flags = fcntl(STDIN_FILENO, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY &&
+	       fstat(STDIN_FILENO, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+static int lend_stdin(uint64_t deadline_usec, int *ret) {
+	int events = wait_for_input(deadline_usec);
+	int fd;
+
+	if (events < 0)
+		return events;
+	if (!(events & POLLIN))
+		return -ENODATA; /* All writers have gone, and left nothing. */
+	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (fd < 0)
+		return -errno;
+	*ret = fd;
 	return 0;
 }
 
 /* Moves one piece: the number of bytes, 0 at the end, or a negative errno. */
-static ssize_t move_piece(int to, size_t size) {
+static ssize_t move_piece(int to, size_t size, uint64_t deadline_usec) {
 	for (;;) {
 		ssize_t n;
-		int r = wait_for_input();
+		int r = wait_for_input(deadline_usec);
 
 		if (r < 0)
 			return r;
@@ -42,13 +66,11 @@ static ssize_t move_piece(int to, size_t size) {
 	}
 }
 
-int pipe_from_stdin(int *ret) {
+static int move_stdin(uint64_t deadline_usec, int *ret) {
 	_cleanup_(fd_closep) int reader = -1, writer = -1;
 	size_t moved = 0;
 	int ends[2];
 
-	if (isatty(STDIN_FILENO))
-		return -ENOTTY;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	reader = ends[0];
@@ -56,7 +78,7 @@ int pipe_from_stdin(int *ret) {
 	/* Refused when the user's pipes together hold too much: then fewer pieces fit. */
 	(void) fcntl(writer, F_SETPIPE_SZ, PIPE_SIZE);
 	while (moved < STREAM_MAX) {
-		ssize_t n = move_piece(writer, STREAM_MAX - moved);
+		ssize_t n = move_piece(writer, STREAM_MAX - moved, deadline_usec);
 
 		if (n < 0)
 			return (int) n;
@@ -70,12 +92,23 @@ int pipe_from_stdin(int *ret) {
 	return 0;
 }
 
+int pipe_from_stdin(uint64_t timeout_usec, int *ret) {
+	uint64_t deadline_usec = call_deadline(timeout_usec);
+
+	if (isatty(STDIN_FILENO))
+		return -ENOTTY;
+	return stdin_is_pipe() ? lend_stdin(deadline_usec, ret) : move_stdin(deadline_usec, ret);
+}
+
 const char *pipe_advice(int error) {
 	switch (error) {
 	case -ENOTTY:
 		return "standard input is a terminal, where a secret would be seen; leave the "
 		       "option "
 		       "out to be asked, or send the secret through a pipe";
+	case -ETIMEDOUT:
+		return "no secret came on standard input in time; send it as the first line, or "
+		       "wait longer with `--timeout SECONDS`";
 	case -ENODATA:
 		return "standard input is empty; send the secret as its first line";
 	case -ENOBUFS:

@@ -1,20 +1,24 @@
 #pragma once
 
 /*
- * A secret on standard input, moved into a pipe for the agent by splice(2), so
- * that its bytes never enter this process: not its heap, not its core.
+ * A secret on standard input, as a pipe for the agent, so that its bytes never
+ * enter this process: not its heap, not its core. Where standard input is a
+ * pipe, it is that one: the agent takes the first line as soon as it is there,
+ * end or no end. Else the bytes are moved into one by splice(2).
  */
+
+#include <stdint.h>
 
 #include "protocol/refusal.h"
 
 /*
- * Moves the stream's first bytes, enough for the longest secret and its line end,
- * and closes the writing end. Returns 0 and the reading end in *ret;
+ * Waits for the first bytes, or for all where they have to be moved, at most
+ * `timeout_usec`. Returns 0 and the reading end in *ret; -ETIMEDOUT,
  * -ENOTTY if standard input is a terminal, -ENODATA if it is empty, -ENOBUFS if
  * it came in too many pieces, -EINVAL if it is of a kind that cannot be
  * moved, or another negative errno.
  */
-int pipe_from_stdin(int *ret);
+int pipe_from_stdin(uint64_t timeout_usec, int *ret);
 
 /* A sentence for a failure of pipe_from_stdin. Static text. */
 const char *pipe_advice(int error);

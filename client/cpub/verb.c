@@ -16,6 +16,8 @@
 /* A person may be asked several things, each for 15 minutes, and the network may be slow. */
 #define PROMPT_TIMEOUT_USEC (90 * 60 * CALL_USEC_PER_SEC)
 #define TIMEOUT_USEC (10 * CALL_USEC_PER_SEC)
+/* For a secret on standard input: another program may have to ask a person for it. */
+#define SECRET_TIMEOUT_USEC (60 * CALL_USEC_PER_SEC)
 
 /* One request on its way. It owns all but the command and secret_fd. */
 struct ask {
@@ -253,7 +255,8 @@ enum exit_code verb_take_secret(const struct command *command, int *ret) {
 
 	if (!command->with_secret)
 		return EXIT_DONE;
-	r = pipe_from_stdin(ret);
+	r = pipe_from_stdin(
+		command->timeout_usec > 0 ? command->timeout_usec : SECRET_TIMEOUT_USEC, ret);
 	if (r < 0)
 		return print_usage(&command->print, "%s", pipe_advice(r));
 	return EXIT_DONE;

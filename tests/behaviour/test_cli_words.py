@@ -675,9 +675,13 @@ def test_secret_in_pieces(agent, environment, tmp_path):
     assert fake.secrets == [TOKEN.encode()]
 
 
-def test_endless_input_is_cut(cpub, agent):
+def test_long_file_is_cut(agent, environment, tmp_path):
+    (tmp_path / "token").write_text("x" * 100000)
     fake = agent(LOGIN)
-    assert cpub("login", "--with-token", agent=fake, stdin=b"x" * 100000).returncode == 0
+    with open(tmp_path / "token", "rb") as stdin:
+        done = subprocess.run([PROGRAM, "login", "--with-token", "--socket", fake.path],
+                              stdin=stdin, env=environment, timeout=30, cwd=tmp_path)
+    assert done.returncode == 0
     assert fake.secrets == [b"x" * 1026]
 
 
