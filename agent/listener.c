@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -74,6 +75,13 @@ static int take_lock(struct listener *listener) {
 		(void) nanosleep(&poll, NULL);
 	}
 	return 0;
+}
+
+/* Accepting fails for want of a descriptor before it looks whether anybody is there. */
+static bool somebody_waits(int fd) {
+	struct pollfd listening = {.fd = fd, .events = POLLIN};
+
+	return poll(&listening, 1, 0) > 0;
 }
 
 /* The longest silent connection goes when all places are taken. */
@@ -152,7 +160,8 @@ static int listener_on_io(sd_event_source *source, int fd, uint32_t revents, voi
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			if (!make_place(listener->agent)) {
+			/* Our last accept may have served the last one and taken the last. */
+			if (somebody_waits(fd) && !make_place(listener->agent)) {
 				log_warning("no descriptors left, accepting again in a moment");
 				listener_pause(listener);
 			}
