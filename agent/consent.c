@@ -8,6 +8,7 @@
 #include "agent/agent.h"
 #include "agent/passphrase.h"
 #include "agent/prompt.h"
+#include "agent/session.h"
 #include "agent/store/store.h"
 
 struct consent {
@@ -56,9 +57,10 @@ static int ask_yes_no(struct consent *consent, struct agent *agent, int terminal
 	return prompt_new(agent, terminal, &words, consent_prompted, consent, &consent->prompt);
 }
 
-int consent_new(struct agent *agent, enum act act, int terminal, const char *text,
+int consent_new(struct session *session, enum act act, int terminal, const char *text,
 	const char *question, consent_done_t done, void *userdata, struct consent **ret) {
 	_cleanup_(consent_freep) struct consent *consent = NULL;
+	struct agent *agent = session->agent;
 	int r = 0;
 
 	consent = calloc(1, sizeof(*consent));
@@ -75,7 +77,7 @@ int consent_new(struct agent *agent, enum act act, int terminal, const char *tex
 		r = ask_yes_no(consent, agent, terminal, text, question);
 		break;
 	case APPROVAL_PASSPHRASE:
-		r = passphrase_new(agent, PASSPHRASE_CONFIRM, terminal, text, NULL,
+		r = passphrase_new(session, PASSPHRASE_CONFIRM, terminal, text, NULL,
 			consent_checked, consent, &consent->passphrase);
 		break;
 	case APPROVAL_REFUSED:

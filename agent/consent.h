@@ -11,6 +11,7 @@
 
 struct agent;
 struct consent;
+struct session;
 
 typedef void (*consent_done_t)(enum refusal refusal, void *userdata);
 
@@ -19,7 +20,7 @@ typedef void (*consent_done_t)(enum refusal refusal, void *userdata);
  * "Store this token?". Returns 0 and *ret (caller frees), or a negative errno:
  * -ENOTTY if somebody has to be asked and cannot be, -EPERM if the act is refused outright.
  */
-int consent_new(struct agent *agent, enum act act, int terminal, const char *text,
+int consent_new(struct session *session, enum act act, int terminal, const char *text,
 	const char *question, consent_done_t done, void *userdata, struct consent **ret);
 struct consent *consent_free(struct consent *consent);
 DEFINE_CLEANUP(struct consent, consent_free)

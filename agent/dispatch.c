@@ -74,7 +74,7 @@ static void opening_unlock(struct opening *opening) {
 		opening_done(session);
 		return;
 	}
-	r = passphrase_new(session->agent, PASSPHRASE_UNLOCK, session->terminal, NULL, NULL,
+	r = passphrase_new(session, PASSPHRASE_UNLOCK, session->terminal, NULL, NULL,
 		opening_unlocked, opening, &opening->passphrase);
 	if (r == -ENOTTY)
 		session_refuse(session, REFUSAL_LOCKED, NULL);

@@ -1,9 +1,12 @@
 /*
- *   LOADING --store read--> ASKING --typed--> DERIVING --key fits--> done
- *                             ^                  |
- *                             +----- wrong ------+  (at most N_TRIES times)
+ *   LOADING --store read--> ASKING --typed--> WAITING --time--> DERIVING --key fits--> done
+ *                             ^                                    |
+ *                             +-------------- wrong ---------------+  (at most N_TRIES times)
  *
  * LOADING only for an unlock: the file may have changed while we were locked.
+ * WAITING only on a connection that has given a wrong one: each makes the next
+ * wait longer. A new connection begins afresh; what bounds a guesser with many
+ * of them is that the agent derives one key at a time.
  */
 
 #include "passphrase.h"
@@ -17,18 +20,29 @@
 #include "agent/derive.h"
 #include "agent/log.h"
 #include "agent/prompt.h"
+#include "agent/session.h"
 #include "agent/store/store.h"
 #include "protocol/secret.h"
 
 #define N_TRIES 3
+#define DELAY_FIRST_USEC (1 * USEC_PER_SEC)
+#define DELAY_MAX_USEC (30 * USEC_PER_SEC)
 
 struct passphrase {
 	struct agent *agent;
+	struct session *session;
 	enum passphrase_use use;
 	int terminal;
 	char *text;
+	/* What came with the request, until it is tried. */
 	struct secret *given;
+	bool is_given;
 	int n_tries;
+	/* The last one typed had no length that a passphrase has. */
+	bool was_malformed;
+	/* While WAITING. */
+	struct secret *waiting;
+	sd_event_source *wait;
 	struct prompt *prompt;
 	struct derive *derive;
 	bool is_loading;
@@ -68,11 +82,24 @@ static void passphrase_finish(struct passphrase *passphrase, enum refusal refusa
 static int passphrase_ask(struct passphrase *passphrase);
 
 static void passphrase_wrong(struct passphrase *passphrase) {
-	bool may_ask_again = !passphrase->given && passphrase->n_tries < N_TRIES;
+	bool may_ask_again = !passphrase->is_given && passphrase->n_tries < N_TRIES;
 
-	log_warning("a wrong passphrase was given");
 	if (!may_ask_again || passphrase_ask(passphrase) < 0)
 		passphrase_finish(passphrase, REFUSAL_WRONG_PASSPHRASE);
+}
+
+/* The next one on this connection has to wait. */
+static void passphrase_punish(struct passphrase *passphrase) {
+	struct session *session = passphrase->session;
+	uint64_t delay = DELAY_FIRST_USEC;
+
+	log_warning("a wrong passphrase was given");
+	for (unsigned i = 0; i < session->n_wrong && delay < DELAY_MAX_USEC; i++)
+		delay *= 2;
+	if (delay > DELAY_MAX_USEC)
+		delay = DELAY_MAX_USEC;
+	session->n_wrong++;
+	session->may_try_usec = agent_now_usec(session->agent) + delay;
 }
 
 static void passphrase_derived(
@@ -90,9 +117,14 @@ static void passphrase_derived(
 		r = store_unlock(store, key);
 	else
 		r = store_check_key(store, key);
-	if (r == -EKEYREJECTED)
+	if (r == -EKEYREJECTED) {
+		passphrase_punish(passphrase);
 		passphrase_wrong(passphrase);
-	else if (r == -ENOTUNIQ)
+		return;
+	}
+	if (r >= 0)
+		passphrase->session->n_wrong = 0;
+	if (r == -ENOTUNIQ)
 		passphrase_finish(passphrase, REFUSAL_STORE_OLDER);
 	else if (r == -EBADMSG)
 		passphrase_finish(passphrase, REFUSAL_STORE_DAMAGED);
@@ -106,7 +138,6 @@ static void passphrase_derive(struct passphrase *passphrase, const struct secret
 	const struct kdf *kdf = store_kdf(passphrase->agent->store);
 	int r;
 
-	passphrase->n_tries++;
 	if (!kdf) {
 		/* Locked or gone while the person was typing, or a store without a passphrase. */
 		passphrase_finish(passphrase, REFUSAL_LOCKED);
@@ -118,6 +149,36 @@ static void passphrase_derive(struct passphrase *passphrase, const struct secret
 		passphrase_finish(passphrase, refusal_from_errno(r));
 }
 
+static int passphrase_on_waited(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct passphrase *passphrase = userdata;
+	_cleanup_(secret_freep) struct secret *typed = TAKE_PTR(passphrase->waiting);
+
+	(void) source;
+	(void) usec;
+	passphrase->wait = sd_event_source_disable_unref(passphrase->wait);
+	passphrase_derive(passphrase, typed);
+	return 0;
+}
+
+/* Tries it, when it may. Takes it over. */
+static void passphrase_try(struct passphrase *passphrase, struct secret *typed) {
+	_cleanup_(secret_freep) struct secret *taken = typed;
+	const struct session *session = passphrase->session;
+	int r;
+
+	passphrase->n_tries++;
+	passphrase->was_malformed = false;
+	if (session->n_wrong == 0 || agent_now_usec(session->agent) >= session->may_try_usec) {
+		passphrase_derive(passphrase, taken);
+		return;
+	}
+	passphrase->waiting = TAKE_PTR(taken);
+	r = sd_event_add_time(session->agent->event, &passphrase->wait, CLOCK_BOOTTIME,
+		session->may_try_usec, 0, passphrase_on_waited, passphrase);
+	if (r < 0)
+		passphrase_finish(passphrase, refusal_from_errno(r));
+}
+
 static void passphrase_typed(
 	enum refusal refusal, const struct secret *secret, void *userdata) {
 	_cleanup_(secret_freep) struct secret *typed = NULL;
@@ -125,17 +186,19 @@ static void passphrase_typed(
 
 	if (refusal == REFUSAL_NONE && !secret)
 		refusal = REFUSAL_WORKER_FAILED;
-	/* worker-ask does not know what the line is that it refuses. */
-	if (refusal == REFUSAL_BAD_TOKEN)
-		refusal = REFUSAL_BAD_PASSPHRASE;
 	if (refusal == REFUSAL_NONE &&
 		secret_from(secret_peek(secret), secret_size(secret), &typed) < 0)
 		refusal = REFUSAL_NO_MEMORY;
 	passphrase->prompt = prompt_free(passphrase->prompt);
-	if (refusal != REFUSAL_NONE)
+	if (refusal == REFUSAL_BAD_TOKEN) { /* Empty or too long: a slip of the finger. */
+		passphrase->n_tries++;
+		passphrase->was_malformed = true;
+		passphrase_wrong(passphrase);
+	} else if (refusal != REFUSAL_NONE) {
 		passphrase_finish(passphrase, refusal);
-	else
-		passphrase_derive(passphrase, typed);
+	} else {
+		passphrase_try(passphrase, TAKE_PTR(typed));
+	}
 }
 
 static int passphrase_ask(struct passphrase *passphrase) {
@@ -150,7 +213,9 @@ static int passphrase_ask(struct passphrase *passphrase) {
 
 	if (passphrase->n_tries > 0) {
 		/* Another question may have come in between: say again what this one is about. */
-		if (asprintf(&again, "cpub-agent: wrong passphrase, please try again\n%s",
+		if (asprintf(&again, "cpub-agent: %s, please try again\n%s",
+			    passphrase->was_malformed ? "a passphrase has 1 to 1024 bytes"
+						      : "wrong passphrase",
 			    passphrase->text ? passphrase->text : "") < 0)
 			return -ENOMEM;
 		words.text = again;
@@ -161,9 +226,9 @@ static int passphrase_ask(struct passphrase *passphrase) {
 
 /* Asks, or goes on with what was given. */
 static int passphrase_begin(struct passphrase *passphrase) {
-	if (!passphrase->given)
+	if (!passphrase->is_given)
 		return passphrase_ask(passphrase);
-	passphrase_derive(passphrase, passphrase->given);
+	passphrase_try(passphrase, TAKE_PTR(passphrase->given));
 	return 0;
 }
 
@@ -195,29 +260,31 @@ static int passphrase_start(struct passphrase *passphrase) {
 	int r;
 
 	if (passphrase->use == PASSPHRASE_CONFIRM || store_state(store) == STORE_OPEN)
-		return passphrase->given ? -EINVAL : passphrase_ask(passphrase);
+		return passphrase->is_given ? -EINVAL : passphrase_ask(passphrase);
 	r = store_load(store, passphrase_loaded, passphrase);
 	if (r == 0)
 		passphrase->is_loading = true;
 	return r;
 }
 
-int passphrase_new(struct agent *agent, enum passphrase_use use, int terminal, const char *text,
+int passphrase_new(struct session *session, enum passphrase_use use, int terminal, const char *text,
 	struct secret *given, passphrase_done_t done, void *userdata, struct passphrase **ret) {
 	_cleanup_(secret_freep) struct secret *taken = given;
 	_cleanup_(passphrase_freep) struct passphrase *passphrase = NULL;
 	int r;
 
-	if (!taken && !prompt_is_possible(agent, terminal))
+	if (!taken && !prompt_is_possible(session->agent, terminal))
 		return -ENOTTY;
 	passphrase = calloc(1, sizeof(*passphrase));
 	if (!passphrase)
 		return -ENOMEM;
-	passphrase->agent = agent;
+	passphrase->agent = session->agent;
+	passphrase->session = session;
 	passphrase->use = use;
 	passphrase->terminal = -1;
 	passphrase->done = done;
 	passphrase->userdata = userdata;
+	passphrase->is_given = taken != NULL;
 	passphrase->given = TAKE_PTR(taken);
 	if (text) {
 		passphrase->text = strdup(text);
@@ -243,6 +310,8 @@ struct passphrase *passphrase_free(struct passphrase *passphrase) {
 		store_forget_callback(passphrase->agent->store, passphrase);
 	prompt_free(passphrase->prompt);
 	derive_free(passphrase->derive);
+	sd_event_source_disable_unref(passphrase->wait);
+	secret_free(passphrase->waiting);
 	secret_free(passphrase->given);
 	(void) fd_close(passphrase->terminal);
 	free(passphrase->text);

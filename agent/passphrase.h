@@ -2,7 +2,8 @@
 
 /*
  * The store's passphrase: asked from a person (or given with the request),
- * made a key, and tried. A wrong one is asked again, three times in all.
+ * made a key, and tried. A wrong one is asked again, three times in all, and
+ * makes the next one on this connection wait: 1 s, 2 s, 4 s, up to 30 s.
  */
 
 #include "protocol/cleanup.h"
@@ -11,6 +12,7 @@
 struct agent;
 struct passphrase;
 struct secret;
+struct session;
 
 enum passphrase_use {
 	PASSPHRASE_UNLOCK,  /* open the store with it */
@@ -25,7 +27,7 @@ typedef void (*passphrase_done_t)(enum refusal refusal, void *userdata);
  * frees); -ENOTTY if somebody has to be asked and cannot be; other negative
  * errno. The callback may free the object as its last act.
  */
-int passphrase_new(struct agent *agent, enum passphrase_use use, int terminal, const char *text,
+int passphrase_new(struct session *session, enum passphrase_use use, int terminal, const char *text,
 	struct secret *given, passphrase_done_t done, void *userdata, struct passphrase **ret);
 struct passphrase *passphrase_free(struct passphrase *passphrase);
 DEFINE_CLEANUP(struct passphrase, passphrase_free)

@@ -264,10 +264,10 @@ static void get_ask(struct get *get, const struct history_answer *history) {
 		return;
 	}
 	if (is_open)
-		r = consent_new(agent, dispatch_row(session)->act, session->terminal, get->text,
+		r = consent_new(session, dispatch_row(session)->act, session->terminal, get->text,
 			"Approve?", get_approved, get, &get->consent);
 	else
-		r = passphrase_new(agent, PASSPHRASE_UNLOCK, session->terminal, get->text, NULL,
+		r = passphrase_new(session, PASSPHRASE_UNLOCK, session->terminal, get->text, NULL,
 			get_unlocked, get, &get->passphrase);
 	if (r == -ENOTTY)
 		get_refuse(get, is_open ? REFUSAL_NEEDS_TERMINAL : REFUSAL_LOCKED, NULL);

@@ -105,7 +105,7 @@ void get_read(struct get *get) {
 	}
 	r = get_text_unlock(session, &get->text);
 	if (r == 0)
-		r = passphrase_new(session->agent, PASSPHRASE_UNLOCK, session->terminal, get->text,
+		r = passphrase_new(session, PASSPHRASE_UNLOCK, session->terminal, get->text,
 			NULL, get_opened, get, &get->passphrase);
 	if (r == -ENOTTY)
 		session_refuse(session, REFUSAL_LOCKED, NULL);

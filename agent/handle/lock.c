@@ -77,7 +77,7 @@ static void unlock_start(struct unlock *unlock, struct secret *given) {
 		unlock_answer(session, true);
 		return;
 	}
-	r = passphrase_new(session->agent, PASSPHRASE_UNLOCK, session->terminal, NULL, given,
+	r = passphrase_new(session, PASSPHRASE_UNLOCK, session->terminal, NULL, given,
 		unlock_checked, unlock, &unlock->passphrase);
 	if (r == -ENOTTY)
 		session_refuse(session, REFUSAL_NEEDS_TERMINAL, NULL);

@@ -132,7 +132,7 @@ static void login_ask(struct login *login) {
 			login_agreed(REFUSAL_NONE, login);
 		return;
 	}
-	r = consent_new(session->agent, act, session->terminal, login->text,
+	r = consent_new(session, act, session->terminal, login->text,
 		"Log in there?", login_agreed, login, &login->consent);
 	if (r < 0)
 		login_cannot_ask(login, r);

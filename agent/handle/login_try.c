@@ -110,7 +110,7 @@ static void login_show_opened(struct login *login) {
 		login_refuse(login, REFUSAL_API_ELSEWHERE, pin_api(login->opened));
 		return;
 	}
-	r = consent_new(session->agent, dispatch_row(session)->act, session->terminal, text,
+	r = consent_new(session, dispatch_row(session)->act, session->terminal, text,
 		"Store the token for this API?", login_agreed_elsewhere, login, &login->consent);
 	if (r < 0)
 		login_cannot_ask(login, r);

@@ -216,7 +216,7 @@ static void logout_ask(struct logout *logout) {
 
 	r = logout_compose(logout, &text);
 	if (r == 0)
-		r = consent_new(session->agent, dispatch_row(session)->act, session->terminal,
+		r = consent_new(session, dispatch_row(session)->act, session->terminal,
 			text, "Remove?", logout_agreed, logout, &logout->consent);
 	if (r == -ENOTTY)
 		session_refuse(session, REFUSAL_NEEDS_TERMINAL, NULL);

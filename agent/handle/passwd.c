@@ -139,7 +139,7 @@ void passwd_handle(struct session *session) {
 	}
 	passwd->session = session;
 	session_set_operation(session, passwd, passwd_free);
-	r = passphrase_new(session->agent, is_open ? PASSPHRASE_CONFIRM : PASSPHRASE_UNLOCK,
+	r = passphrase_new(session, is_open ? PASSPHRASE_CONFIRM : PASSPHRASE_UNLOCK,
 		session->terminal,
 		"cpub-agent: change the passphrase of the vault? The one that it has now first.\n",
 		NULL, passwd_confirmed, passwd, &passwd->old);

@@ -195,7 +195,7 @@ static void trust_pinned(enum refusal refusal, const char *detail, void *userdat
 	}
 	r = login_text_trust(session, trust->old, trust->pin, &text);
 	if (r == 0)
-		r = consent_new(session->agent, dispatch_row(session)->act, session->terminal,
+		r = consent_new(session, dispatch_row(session)->act, session->terminal,
 			text, "Trust it?", trust_agreed, trust, &trust->consent);
 	if (r == -ENOTTY)
 		trust_refuse(trust, REFUSAL_NEEDS_TERMINAL, NULL);
