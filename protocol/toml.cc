@@ -142,15 +142,25 @@ static const toml::node *find_child(const toml::node *parent, std::string_view w
 	return array->get(index);
 }
 
+/* The first word of a path, which is moved behind it and the dot that follows. */
+static std::string_view take_word(const char *&path) noexcept {
+	bool is_quoted = *path == '"';
+	const char *word = path + (is_quoted ? 1 : 0);
+	size_t size = strcspn(word, is_quoted ? "\"" : ".");
+
+	path = word + size;
+	if (is_quoted && *path == '"')
+		path++;
+	if (*path == '.')
+		path++;
+	return std::string_view(word, size);
+}
+
 static const toml::node *find(const struct toml_document *document, const char *path) noexcept {
 	const toml::node *node = &document->root;
 
-	while (path && *path && node) {
-		size_t size = strcspn(path, ".");
-
-		node = find_child(node, std::string_view(path, size));
-		path += size + (path[size] == '.' ? 1 : 0);
-	}
+	while (path && *path && node)
+		node = find_child(node, take_word(path));
 	return node;
 }
 

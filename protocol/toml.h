@@ -6,8 +6,8 @@
  * malloc memory. A library of its own: only programs that may parse TOML link it.
  *
  * A path names a value: keys with dots between them, and numbers for elements of
- * arrays ("include.0.path"). NULL or "" is the whole document. Keys that hold a
- * dot themselves cannot be named.
+ * arrays ("include.0.path"). NULL or "" is the whole document. A key that holds a
+ * dot stands in double quotes (`a."b.c".d`); one that holds such a quote cannot be named.
  */
 
 #include <stdbool.h>

@@ -110,6 +110,21 @@ static void test_toml_walks_arrays_by_number(void **state) {
 	assert_int_equal(toml_get_bool(document, "include.99999999.optional", &optional), -ENOENT);
 }
 
+static void test_toml_finds_keys_with_dots_in_quotes(void **state) {
+	(void) state;
+	_cleanup_(toml_freep) struct toml_document *document =
+		parse("[a.\"b.c\"]\nd = 'x'\n[a.b]\nc.d = 'y'\n");
+	_cleanup_(freep) char *one = NULL, *two = NULL;
+	char *none = NULL;
+
+	assert_int_equal(toml_get_string(document, "a.\"b.c\".d", &one), 0);
+	assert_string_equal(one, "x");
+	assert_int_equal(toml_get_string(document, "\"a\".b.c.d", &two), 0);
+	assert_string_equal(two, "y");
+	assert_int_equal(toml_get_string(document, "a.\"b.c", &none), -EBADMSG);
+	assert_int_equal(toml_get_string(document, "a.\"b.c\".", &none), -EBADMSG);
+}
+
 static void test_toml_errors_name_the_line(void **state) {
 	(void) state;
 	assert_broken("a = 1\nb = = 2\n", "line 2: ");
@@ -202,6 +217,7 @@ int main(void) {
 		cmocka_unit_test(test_toml_tells_absent_from_another_type),
 		cmocka_unit_test(test_toml_lists_strings_and_keys),
 		cmocka_unit_test(test_toml_walks_arrays_by_number),
+		cmocka_unit_test(test_toml_finds_keys_with_dots_in_quotes),
 		cmocka_unit_test(test_toml_errors_name_the_line),
 		cmocka_unit_test(test_toml_accepts_an_empty_text),
 		cmocka_unit_test(test_toml_refuses_a_text_over_the_limit),
