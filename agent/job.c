@@ -85,6 +85,7 @@ static const struct {
 	[WORKER_ASK] = {"worker-ask", ask_environment},
 	[WORKER_NET] = {"worker-net", no_environment},
 	[WORKER_READ] = {"worker-read", no_environment},
+	[WORKER_IMPORT] = {"worker-import", no_environment},
 };
 static_assert(sizeof(workers) / sizeof(workers[0]) == _WORKER_MAX, "a row for each worker");
 

@@ -21,6 +21,7 @@ enum worker {
 	WORKER_ASK,
 	WORKER_NET,
 	WORKER_READ,
+	WORKER_IMPORT,
 	_WORKER_MAX,
 };
 

@@ -12,6 +12,8 @@
 /* The two names of one registry: what cargo sends, and what cargo downloads. */
 #define CRATES_IO_INDEX "https://github.com/rust-lang/crates.io-index"
 #define CRATES_IO_SPARSE_INDEX "sparse+https://index.crates.io/"
+/* What cargo calls it, which no configuration has to say. */
+#define CRATES_IO_NAME "crates-io"
 
 /* Longest registry, api or dl URL that we take, in bytes. */
 #define URL_MAX 1024

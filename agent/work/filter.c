@@ -1,5 +1,5 @@
 /*
- * Three profiles are lists of the system calls that they may make; any other gets
+ * Four profiles are lists of the system calls that they may make; any other gets
  * EPERM. Calls by which a process takes hold of another, starts a program or
  * changes the machine are no accident and end the worker at once. The profile that
  * runs a dialogue program cannot know what that program needs, so it forbids only
@@ -29,7 +29,8 @@
 #define KDF (1u << SANDBOX_KDF)
 #define TERMINAL (1u << SANDBOX_ASK_TERMINAL)
 #define NET (1u << SANDBOX_NET)
-#define ALL (KDF | TERMINAL | NET)
+#define IMPORT (1u << SANDBOX_IMPORT)
+#define ALL (KDF | TERMINAL | NET | IMPORT)
 
 static const struct {
 	int call;
@@ -88,7 +89,7 @@ static const struct {
 	{SCMP_SYS(getdents64), NET},
 	{SCMP_SYS(lseek), NET},
 	{SCMP_SYS(_llseek), NET},
-	{SCMP_SYS(pread64), NET},
+	{SCMP_SYS(pread64), NET | IMPORT},
 	{SCMP_SYS(readv), NET},
 	{SCMP_SYS(dup), NET},
 
@@ -286,6 +287,7 @@ static int filter_add_profile(scmp_filter_ctx filter, enum sandbox sandbox) {
 
 	switch (sandbox) {
 	case SANDBOX_KDF:
+	case SANDBOX_IMPORT:
 		return filter_add_plain_memory(filter);
 	case SANDBOX_ASK_TERMINAL:
 		return filter_add_terminal(filter);

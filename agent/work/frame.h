@@ -56,7 +56,23 @@ enum field {
 	FIELD_IS_NEW,	     /* u64: 1 if the index does not know the crate */
 	FIELD_LAST_VERSION,  /* the last one that the index lists */
 	FIELD_CHECKSUM,	     /* sha256 that the index has for FIELD_VERSION; absent if not listed */
+
+	/*
+	 * import: a file is sent along, perhaps with the key of one token -> FIELD_SECRET, or
+	 * FIELD_FOUND and the tags after it, one for each find: fields again, the rest of these.
+	 */
+	FIELD_TOML_KEY = 80, /* path of the value: registries.corp.token */
+	FIELD_REGISTRY,	     /* its name */
+	FIELD_LINE,	     /* u64: from 1 */
+	FIELD_START,	     /* u64: where that line begins, in bytes */
+	FIELD_END,	     /* u64: where the next one does */
+	FIELD_IS_SIMPLE,     /* u64: 1 if the entry is that line, whole and alone */
+	FIELD_IS_ASYMMETRIC, /* u64: 1 for a secret-key */
+	FIELD_FOUND = 128,
 };
+
+/* How many FIELD_FOUND there can be. */
+#define FOUND_MAX 100
 
 /* What worker-net is sent for. */
 enum errand {

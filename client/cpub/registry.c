@@ -17,7 +17,6 @@
 #include "protocol/names.h"
 #include "protocol/toml.h"
 
-#define CRATES_IO_NAME "crates-io"
 #define NAME_MAX_SIZE 64
 
 static bool name_is_valid(const char *name) {

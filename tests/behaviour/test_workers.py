@@ -10,7 +10,7 @@ from worker_program import FIELD, SOCKET, Worker, ask_worker, encode
 
 pytestmark = pytest.mark.both  # Only the release build has the sandboxes.
 
-NAMES = ["kdf", "ask", "net", "read"]
+NAMES = ["kdf", "ask", "net", "read", "import"]
 
 
 @pytest.mark.parametrize("name", NAMES)

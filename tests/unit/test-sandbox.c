@@ -47,6 +47,15 @@ static int try_read_own_file(void) {
 	return fd < 0 ? errno : (close(fd), 0);
 }
 
+/* A file that was open before. */
+static int file = -1;
+
+static int try_read_open_file(void) {
+	char byte;
+
+	return pread(file, &byte, 1, 0) < 0 ? errno : 0;
+}
+
 static int try_write_file(void) {
 	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
@@ -177,7 +186,8 @@ static bool is_killed_in(enum sandbox sandbox, deed try) {
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
 }
 
-static const enum sandbox closed[] = {SANDBOX_KDF, SANDBOX_ASK_TERMINAL, SANDBOX_NET};
+static const enum sandbox closed[] = {
+	SANDBOX_KDF, SANDBOX_ASK_TERMINAL, SANDBOX_NET, SANDBOX_IMPORT};
 
 static void test_sandbox_of_kdf_only_computes(void **state) {
 	(void) state;
@@ -248,11 +258,27 @@ static void test_sandbox_of_a_program_forbids_only_to_take_hold_of_others(void *
 	assert_int_equal(errno_in(SANDBOX_ASK_PROGRAM, try_trace), EPERM);
 }
 
+static void test_sandbox_of_import_only_reads_what_is_open(void **state) {
+	(void) state;
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_read_open_file), 0);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_memory), 0);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_raise), 0);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_read_system_file), EPERM);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_write_file), EPERM);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_make_file), EPERM);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_internet), EPERM);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_unix_socket), EPERM);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_terminal_modes), EPERM);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_thread), EPERM);
+	assert_int_equal(errno_in(SANDBOX_IMPORT, try_code), EPERM);
+}
+
 /* Where nothing is closed the deeds must work, or the tests above say nothing. */
 static void test_without_a_sandbox_all_of_this_works(void **state) {
 	static const deed deeds[] = {try_read_system_file, try_read_own_file, try_write_file,
 		try_make_file, try_internet, try_unix_socket, try_listen, try_fork, try_thread,
-		try_code, try_memory, try_signal_parent, try_raise, try_terminal_modes};
+		try_code, try_memory, try_signal_parent, try_raise, try_terminal_modes,
+		try_read_open_file};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
@@ -282,6 +308,9 @@ static int open_terminal(void **state) {
 	terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (terminal < 0 || !realpath("/proc/self/exe", own_path))
 		return -1;
+	file = open(own_path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return -1;
 	return 0;
 }
 
@@ -292,6 +321,7 @@ int main(void) {
 		cmocka_unit_test(test_sandbox_of_ask_only_speaks_to_its_terminal),
 		cmocka_unit_test(test_sandbox_of_net_reads_the_system_and_connects),
 		cmocka_unit_test(test_sandbox_of_net_reads_no_file_of_the_user),
+		cmocka_unit_test(test_sandbox_of_import_only_reads_what_is_open),
 		cmocka_unit_test(test_sandboxes_start_no_process_and_signal_none),
 		cmocka_unit_test(test_sandboxes_end_who_takes_hold_of_others),
 		cmocka_unit_test(test_sandbox_of_a_program_forbids_only_to_take_hold_of_others),
