@@ -27,6 +27,7 @@ static const struct dispatch_row rows[] = {
 	/* The old passphrase is asked by the handler, and opens the store as well. */
 	[KIND_PASSWD] = {passwd_check, passwd_handle, NEEDS_LOOK, ACT_LOOSEN},
 	[KIND_TRUST] = {trust_check, trust_handle, NEEDS_OPEN, ACT_LOOSEN},
+	[KIND_IMPORT] = {NULL, import_handle, NEEDS_NOTHING, ACT_NONE},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 

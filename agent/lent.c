@@ -138,7 +138,7 @@ int lent_close_socket(int fd, void *buffer, size_t size) {
 }
 
 /* Keeps the descriptor if it has a place. 0, or a negative errno: it is still the caller's. */
-static int keep(int fd, int *terminal, int *pipe) {
+static int keep(int fd, int *terminal, int *pipe, int *file) {
 	mode_t kind;
 	int flags, r;
 
@@ -160,10 +160,17 @@ static int keep(int fd, int *terminal, int *pipe) {
 		*pipe = fd;
 		return 0;
 	}
-	return -EBADF; /* No kind of request takes a file yet. */
+	if (S_ISREG(kind)) {
+		if (*file >= 0 || (flags & (O_ACCMODE | O_PATH)) != O_RDONLY)
+			return -EBADF;
+		*file = fd;
+		return 0;
+	}
+	return -EBADF;
 }
 
-int lent_take(struct msghdr *message, int *terminal, int *pipe, size_t *ret_n) {
+int lent_take(
+	struct msghdr *message, int *terminal, int *pipe, int *file, size_t *ret_n) {
 	int result = (message->msg_flags & MSG_CTRUNC) != 0 ? -EBADF : 0;
 	int refused[LENT_MAX];
 	size_t n = 0, n_refused = 0;
@@ -177,7 +184,7 @@ int lent_take(struct msghdr *message, int *terminal, int *pipe, size_t *ret_n) {
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (keep(fd, terminal, pipe) < 0)
+			if (keep(fd, terminal, pipe, file) < 0)
 				refused[n_refused++] = fd;
 		}
 	}

@@ -19,11 +19,13 @@ union lent_control {
 
 /*
  * Takes all descriptors out of the message: a terminal goes to *terminal, a
- * pipe's read end to *pipe, if that is -1 still; all others are given up.
+ * pipe's read end to *pipe, a regular file that is open for reading alone to
+ * *file, if that is -1 still; all others are given up.
  * Returns 0, or -EBADF if one had no place or there were too many. *ret_n is
  * how many there were.
  */
-int lent_take(struct msghdr *message, int *terminal, int *pipe, size_t *ret_n);
+int lent_take(
+	struct msghdr *message, int *terminal, int *pipe, int *file, size_t *ret_n);
 
 /* Closes what a client lent, without waiting. For all but a terminal the only way. Returns -1. */
 int lent_close(int fd);

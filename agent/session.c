@@ -154,6 +154,7 @@ static void session_end_request(struct session *session) {
 	free(session->url);
 	session->url = NULL;
 	session->pipe = lent_close(session->pipe);
+	session->file = lent_close(session->file);
 	session->is_held = false;
 }
 
@@ -202,6 +203,10 @@ static void session_run(struct session *session, const uint8_t *line, size_t siz
 		return;
 	}
 	session->request = request;
+	if (session->file >= 0 && !request_takes_file(request)) {
+		session_break(session, REFUSAL_BAD_DESCRIPTOR);
+		return;
+	}
 	/* Looking on does not keep the store open. */
 	agent_touch(session->agent, request->kind != KIND_STATUS);
 	dispatch(session);
@@ -304,7 +309,8 @@ static void session_receive(struct session *session) {
 	}
 	size = (size_t) n;
 	end = memchr(buffer, '\n', size);
-	r = lent_take(&message, &session->terminal, &session->pipe, &n_fds);
+	r = lent_take(
+		&message, &session->terminal, &session->pipe, &session->file, &n_fds);
 	if (r < 0 || (n_fds > 0 && (!was_idle || (end && end + 1 < buffer + size))))
 		session_break(session, REFUSAL_BAD_DESCRIPTOR);
 	else if (was_idle && end)
@@ -409,8 +415,7 @@ int session_new(struct agent *agent, int fd, struct peer peer) {
 	session->agent = agent;
 	session->fd = fd;
 	session->peer = peer;
-	session->terminal = -1;
-	session->pipe = -1;
+	session->terminal = session->pipe = session->file = -1;
 	session->next = agent->sessions;
 	session->link = &agent->sessions;
 	if (session->next)

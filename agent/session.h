@@ -34,6 +34,7 @@ struct session {
 	char *url;               /* canonical, set by the kind's check */
 	int terminal;            /* lent for the whole connection; -1 without */
 	int pipe;                /* lent with this request; -1 without */
+	int file;                /* the same; never read here, only given to a worker */
 	/* Wrong passphrases in a row on this connection, and when the next one may be tried. */
 	unsigned n_wrong;
 	uint64_t may_try_usec;

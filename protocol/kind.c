@@ -14,6 +14,7 @@ static const struct kind_row rows[] = {
 	[KIND_UNLOCK] = {"unlock"},
 	[KIND_PASSWD] = {"passwd"},
 	[KIND_TRUST] = {"trust", .has_registry = true},
+	[KIND_IMPORT] = {"import"},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 

@@ -15,6 +15,7 @@ enum kind {
 	KIND_UNLOCK,
 	KIND_PASSWD,
 	KIND_TRUST,
+	KIND_IMPORT,
 	_KIND_MAX,
 	_KIND_INVALID = -1,
 };

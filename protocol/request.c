@@ -334,6 +334,7 @@ static int take_fields(const struct json *root, struct request *request) {
 	case KIND_LOCK:
 	case KIND_UNLOCK:
 	case KIND_PASSWD:
+	case KIND_IMPORT:
 	case _KIND_MAX:
 	case _KIND_INVALID:
 		break;
@@ -382,6 +383,10 @@ int request_parse(const char *line, size_t size, struct request **ret) {
 		return r;
 	*ret = TAKE_PTR(request);
 	return 0;
+}
+
+bool request_takes_file(const struct request *request) {
+	return request->kind == KIND_IMPORT || request->secret_in_file;
 }
 
 struct request *request_new(enum kind kind) {

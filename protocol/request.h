@@ -80,6 +80,9 @@ struct request {
  */
 int request_parse(const char *line, size_t size, struct request **ret);
 
+/* A regular file may be sent along. */
+bool request_takes_file(const struct request *request);
+
 struct request *request_new(enum kind kind);
 struct request *request_free(struct request *request);
 DEFINE_CLEANUP(struct request, request_free)

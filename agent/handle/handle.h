@@ -35,3 +35,5 @@ void trust_handle(struct session *session);
 
 void lock_handle(struct session *session);
 void unlock_handle(struct session *session);
+
+void import_handle(struct session *session);

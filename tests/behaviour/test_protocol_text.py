@@ -280,6 +280,10 @@ def converse(desk, paper, line: str) -> dict:
     elif request["kind"] == "get" and request["operation"] != "read":
         typed = [("Passphrase to approve (^C denies): ", PASSPHRASE)]
     fds = [paper.lent] if typed else []
+    if request["kind"] == "import":
+        credentials = desk.cargo_home / "credentials.toml"
+        credentials.write_text(f'[registries.corp]\ntoken = "{TOKEN}"\n')
+        fds.append(os.open(credentials, os.O_RDONLY))
     if request.get("secret-in-pipe"):
         fds.append(secret_in_pipe(TOKEN if request["kind"] == "login" else PASSPHRASE))
     with desk.line() as connection:
@@ -315,7 +319,8 @@ def test_every_example_is_answered_as_the_page_says(desk, paper, request_line, a
         assert documented["Ok"]["token"] == PLACEHOLDER or not is_read
         del answer["Ok"]["token"], documented["Ok"]["token"]
         assert answer == documented
-    for word in ("was", "state", "account", "index", "api", "dl", "replaced", "store", "level"):
+    for word in ("was", "state", "account", "index", "api", "dl", "replaced", "store", "level",
+                 "tokens"):
         assert answer["Ok"].get(word) == documented["Ok"].get(word), word
 
 

@@ -15,6 +15,8 @@ FIELD_REFUSAL = 1
 FIELD_KEY = 20
 FIELD_SECRET = 37
 FIELD_API = 52
+FIELD_TOML_KEY = 80
+FIELD_FOUND = 128
 REFUSAL_MANY = 1 << 40
 
 
@@ -179,6 +181,14 @@ def short_key(agent):
 
 def long_key(agent):
     agent.answer(b"a" + field(FIELD_KEY, b"k" * 33))
+
+
+def broken_find(agent):
+    agent.answer(b"a" + field(FIELD_FOUND, b"\x50\xff"))
+
+
+def half_a_find(agent):
+    agent.answer(b"a" + field(FIELD_FOUND, field(FIELD_TOML_KEY, b"registry.token")))
 
 
 def main():

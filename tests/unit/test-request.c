@@ -114,6 +114,7 @@ static void test_request_asks_for_a_registry_where_one_is_needed(void **state) {
 		{KIND_PASSWD, "{\"v\":1,\"kind\":\"passwd\"}", NULL},
 		{KIND_TRUST, "{\"v\":1," REGISTRY ",\"kind\":\"trust\"}",
 			"{\"v\":1,\"kind\":\"trust\"}"},
+		{KIND_IMPORT, "{\"v\":1,\"kind\":\"import\"}", NULL},
 	};
 
 	(void) state;
