@@ -32,9 +32,7 @@ static void take_network(
 	if (network->proxy && command->print.is_verbose)
 		print_note(&command->print, "proxy %s from '%s'", network->proxy,
 			network->proxy_source);
-	request->ca_pem = TAKE_PTR(network->ca_pem);
-	request->ca_file = TAKE_PTR(network->ca_file);
-	request->proxy = TAKE_PTR(network->proxy);
+	network_give(network, request);
 }
 
 enum exit_code destination_fill(const struct command *command, struct request *request) {

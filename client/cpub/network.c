@@ -15,6 +15,7 @@
 #include "cargo_config.h"
 #include "complaint.h"
 #include "protocol/names.h"
+#include "protocol/request.h"
 #include "protocol/toml.h"
 #include "small_file.h"
 
@@ -263,6 +264,12 @@ int network_read(const struct cargo_config *config, const char *index_url, struc
 	*ret = network;
 	network = (struct network){0};
 	return 0;
+}
+
+void network_give(struct network *network, struct request *request) {
+	request->ca_pem = TAKE_PTR(network->ca_pem);
+	request->ca_file = TAKE_PTR(network->ca_file);
+	request->proxy = TAKE_PTR(network->proxy);
 }
 
 void network_done(struct network *network) {

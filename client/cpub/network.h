@@ -10,6 +10,7 @@
 #include "protocol/cleanup.h"
 
 struct cargo_config;
+struct request;
 
 /* Longest file of certificates: it has to fit into one request. */
 #define NETWORK_CA_MAX ((size_t) 48 * 1024)
@@ -31,4 +32,6 @@ struct network {
  */
 int network_read(const struct cargo_config *config, const char *index_url, struct network *ret,
 	char **ret_error);
+/* Moves what the agent is told into the request. */
+void network_give(struct network *network, struct request *request);
 void network_done(struct network *network);

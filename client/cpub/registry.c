@@ -158,6 +158,19 @@ static int find(const char *name, const struct cargo_config *config, struct regi
 	return r == -ENOENT ? fail_unknown(name, config, ret_error) : r;
 }
 
+int registry_resolve_own(const char *name, const struct cargo_config *config,
+	struct registry *ret, char **ret_error) {
+	int r = -ENOENT;
+
+	if (!registry_needs_config(name))
+		return registry_resolve(NULL, NULL, config, ret, ret_error);
+	for (size_t i = 0; name_is_valid(name) && r == -ENOENT && i < config->n_files; i++) {
+		if (config->files[i].source == URL_SOURCE_USER)
+			r = find_in_file(name, &config->files[i], ret, ret_error);
+	}
+	return r;
+}
+
 int registry_resolve(const char *name, const char *index, const struct cargo_config *config,
 	struct registry *ret, char **ret_error) {
 	int r;

@@ -24,6 +24,13 @@ struct registry {
  */
 int registry_resolve(const char *name, const char *index, const struct cargo_config *config,
 	struct registry *ret, char **ret_error);
+
+/*
+ * The same for a name alone, looked up in the user's own files and nowhere else:
+ * -ENOENT, without a sentence, if they do not have it.
+ */
+int registry_resolve_own(const char *name, const struct cargo_config *config,
+	struct registry *ret, char **ret_error);
 void registry_done(struct registry *registry);
 
 /* True if resolving this needs cargo's configuration files. */
