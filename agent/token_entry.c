@@ -5,6 +5,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/agent.h"
+#include "agent/file_secret.h"
 #include "agent/lent_secret.h"
 #include "agent/prompt.h"
 #include "agent/session.h"
@@ -16,6 +17,7 @@ struct token_entry {
 	struct session *session;
 	sd_event_source *given;
 	struct lent_secret *pipe;
+	struct file_secret *file;
 	struct prompt *prompt;
 	token_entry_done_t done;
 	void *userdata;
@@ -47,6 +49,13 @@ static void token_entry_read(enum refusal refusal, struct secret *secret, void *
 	struct token_entry *entry = userdata;
 
 	entry->pipe = lent_secret_free(entry->pipe);
+	token_entry_finish(entry, refusal, secret);
+}
+
+static void token_entry_taken(enum refusal refusal, struct secret *secret, void *userdata) {
+	struct token_entry *entry = userdata;
+
+	entry->file = file_secret_free(entry->file);
 	token_entry_finish(entry, refusal, secret);
 }
 
@@ -96,7 +105,8 @@ int token_entry_new(struct session *session, const char *host, token_entry_done_
 	else if (request->secret_in_pipe)
 		r = lent_secret_new(session, token_entry_read, entry, &entry->pipe);
 	else if (request->secret_in_file)
-		r = -EBADF;
+		r = file_secret_new(session, request->secret_in_file, token_entry_taken, entry,
+			&entry->file);
 	else
 		r = token_entry_ask(entry, host);
 	if (r < 0)
@@ -110,6 +120,7 @@ struct token_entry *token_entry_free(struct token_entry *entry) {
 		return NULL;
 	sd_event_source_disable_unref(entry->given);
 	lent_secret_free(entry->pipe);
+	file_secret_free(entry->file);
 	prompt_free(entry->prompt);
 	free(entry);
 	return NULL;

@@ -18,6 +18,7 @@ const struct verb *const options_verbs[] = {
 	&verb_trust,
 	&verb_setup,
 	&verb_doctor,
+	&verb_import,
 	NULL,
 };
 

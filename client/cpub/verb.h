@@ -30,7 +30,7 @@ struct command {
 	uint64_t timeout_usec; /* 0: the default of the verb */
 	const char *socket;
 
-	/* login, logout, trust */
+	/* login, logout, trust, import */
 	const char *registry;
 	const char *index;
 	const char *account;
@@ -43,6 +43,11 @@ struct command {
 	bool no_check;
 	bool replace;
 	bool all;
+
+	/* import */
+	const char *from;
+	bool wipe;
+	bool dry_run;
 
 	/* init */
 	const char *store;
@@ -87,6 +92,7 @@ extern const struct verb verb_passwd;
 extern const struct verb verb_trust;
 extern const struct verb verb_setup;
 extern const struct verb verb_doctor;
+extern const struct verb verb_import;
 
 /* How the agent answered. */
 struct verb_answer {

@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * One token of cargo's files to the store: its registry is looked up in the
+ * user's own configuration, and the agent takes the token out of the file.
+ */
+
+#include <stdbool.h>
+
+#include "protocol/refusal.h"
+
+struct cargo_config;
+struct command;
+struct import_list;
+struct import_token;
+
+struct import_login {
+	struct command *command;
+	const struct cargo_config *config;
+	const struct import_list *list;
+	/* The store, or the person who opens it, is in the way of all that would follow. */
+	bool is_hopeless;
+	bool has_noted;
+};
+
+/*
+ * Stores the token, or with --dry-run only looks where it belongs. What became
+ * of it stands in the token. Anything but EXIT_DONE is a failure that ends the
+ * import, and has been said.
+ */
+enum exit_code import_login_try(struct import_login *login, struct import_token *token);
