@@ -32,6 +32,11 @@ static struct secret *new_key(uint8_t byte) {
 	return key;
 }
 
+void bench_make_keys(struct bench *bench) {
+	bench->key = new_key(0x11);
+	bench->wrong_key = new_key(0x12);
+}
+
 struct bench *bench_up(const char *medium) {
 	static struct bench bench;
 
@@ -46,8 +51,7 @@ struct bench *bench_up(const char *medium) {
 	assert_int_equal(unsetenv("XDG_STATE_HOME"), 0);
 	assert_true(sd_event_new(&bench.event) >= 0);
 	assert_int_equal(store_new(bench.event, medium, &bench.store), 0);
-	bench.key = new_key(0x11);
-	bench.wrong_key = new_key(0x12);
+	bench_make_keys(&bench);
 	return &bench;
 }
 

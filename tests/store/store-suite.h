@@ -33,6 +33,9 @@ struct bench {
 struct bench *bench_up(const char *medium);
 void bench_down(struct bench *bench);
 
+/* The same keys again, for a child process: secrets are not handed down to it. */
+void bench_make_keys(struct bench *bench);
+
 /* A second program on the same home; the caller frees the store. */
 struct store *bench_other_store(struct bench *bench);
 /* The store as after a restart: nothing read yet. */
