@@ -2,11 +2,19 @@
 
 import json
 
+import pytest
+
 from desk import TOKEN
 from play import index_config
 from play import network as network_of
 
 MINE = f'[registries.local]\ntoken = "{TOKEN}"\n'
+
+
+@pytest.fixture
+def serving(desk):
+    """A desk with an empty store that takes no time to make."""
+    return desk.start("--store=memory")
 
 
 def keep(desk, text, name: str = "credentials.toml"):

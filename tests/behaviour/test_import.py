@@ -8,7 +8,9 @@ import socket
 import pytest
 
 from desk import PASSPHRASE, TOKEN
-from import_play import MINE, configure, keep, take_over, told
+from import_play import (  # noqa: F401 - a fixture is among them
+    MINE, configure, keep, serving, take_over, told,
+)
 from play import (
     APPROVE, CRATES_IO, OTHER_TOKEN, UNLOCK, accounts, ends, index_config, network, project,
     refused, token_of,
@@ -60,13 +62,13 @@ def test_import_takes_crates_io_under_each_of_its_names(open_desk):
     assert token_of(open_desk, CRATES_IO, "registries") == TOKEN
 
 
-def test_import_of_what_is_stored_already_says_so(open_desk, registry):
-    keep(open_desk, MINE)
-    configure(open_desk, local=registry)
-    assert told(open_desk, registry)[1]["registries.local.token"]["result"] == "stored"
-    status, tokens, _ = told(open_desk, registry)
+def test_import_of_what_is_stored_already_says_so(serving, registry):
+    keep(serving, MINE)
+    configure(serving, local=registry)
+    assert told(serving, registry)[1]["registries.local.token"]["result"] == "stored"
+    status, tokens, _ = told(serving, registry)
     assert status == 0 and tokens["registries.local.token"]["result"] == "unchanged"
-    assert "was stored already" in take_over(open_desk, registry).stdout
+    assert "was stored already" in take_over(serving, registry).stdout
 
 
 def test_import_does_not_touch_another_token_without_replace(open_desk, registry):
@@ -110,68 +112,68 @@ def test_import_without_a_store_says_what_to_do(desk, registry):
 # Whose word a name is.
 
 @pytest.mark.parametrize("where", ["project", "environment"])
-def test_import_leaves_a_token_whose_registry_somebody_else_names(open_desk, registry, where):
-    keep(open_desk, MINE)
-    folder = project(open_desk, index_config(registry) if where == "project" else "")
+def test_import_leaves_a_token_whose_registry_somebody_else_names(serving, registry, where):
+    keep(serving, MINE)
+    folder = project(serving, index_config(registry) if where == "project" else "")
     more = {"CARGO_REGISTRIES_LOCAL_INDEX": registry.index} if where == "environment" else {}
-    status, tokens, _ = told(open_desk, registry, cwd=folder, **more)
+    status, tokens, _ = told(serving, registry, cwd=folder, **more)
     token = tokens["registries.local.token"]
     assert (status, token["result"], token["code"]) == (5, "skipped", "name-untrusted")
     named = ".cargo/config.toml" if where == "project" else "CARGO_REGISTRIES_LOCAL_INDEX"
     assert named in token["message"] and f"--index {registry.index}" in token["message"]
-    assert accounts(open_desk) == [] and registry.requests() == []
+    assert accounts(serving) == [] and registry.requests() == []
 
 
 @pytest.mark.parametrize("where", ["project", "environment"])
-def test_import_heeds_the_users_own_file_and_no_other(open_desk, registry, other, where):
+def test_import_heeds_the_users_own_file_and_no_other(serving, registry, other, where):
     """A project that gives the name another URL would have the token sent there."""
-    keep(open_desk, MINE)
-    configure(open_desk, local=registry)
-    folder = project(open_desk, index_config(other) if where == "project" else "")
+    keep(serving, MINE)
+    configure(serving, local=registry)
+    folder = project(serving, index_config(other) if where == "project" else "")
     more = {"CARGO_REGISTRIES_LOCAL_INDEX": other.index} if where == "environment" else {}
-    assert told(open_desk, registry, cwd=folder, **more)[0] == 0
-    assert [a["index"] + "/" for a in accounts(open_desk)] == [registry.index]
+    assert told(serving, registry, cwd=folder, **more)[0] == 0
+    assert [a["index"] + "/" for a in accounts(serving)] == [registry.index]
     assert other.requests() == []
 
 
-def test_import_says_that_nobody_knows_a_registry(open_desk, registry):
-    keep(open_desk, f'{MINE}[registries.lost]\ntoken = "{OTHER_TOKEN}"\n')
-    configure(open_desk, local=registry)
-    status, tokens, _ = told(open_desk, registry)
+def test_import_says_that_nobody_knows_a_registry(serving, registry):
+    keep(serving, f'{MINE}[registries.lost]\ntoken = "{OTHER_TOKEN}"\n')
+    configure(serving, local=registry)
+    status, tokens, _ = told(serving, registry)
     assert status == 9 and tokens["registries.local.token"]["result"] == "stored"
     lost = tokens["registries.lost.token"]
     assert lost["result"] == "skipped" and "no registry 'lost'" in lost["message"]
     assert lost["index"] is None
 
 
-def test_import_leaves_keys_that_sign(open_desk, registry):
-    keep(open_desk, '[registries.local]\nsecret-key = "k3.secret.x"\n')
-    configure(open_desk, local=registry)
-    done = take_over(open_desk, registry)
+def test_import_leaves_keys_that_sign(serving, registry):
+    keep(serving, '[registries.local]\nsecret-key = "k3.secret.x"\n')
+    configure(serving, local=registry)
+    done = take_over(serving, registry)
     assert done.returncode == 1 and "cannot be imported yet" in done.stdout
-    assert accounts(open_desk) == []
+    assert accounts(serving) == []
 
 
 # What is wrong.
 
 @pytest.mark.parametrize("value", ['""', '"a\\tb"', f'"{"x" * 1025}"', '"t\u00f6ken"'])
-def test_import_refuses_a_token_that_could_not_be_sent(open_desk, registry, value):
-    keep(open_desk, f"[registries.local]\ntoken = {value}\n")
-    configure(open_desk, local=registry)
-    status, tokens, _ = told(open_desk, registry)
+def test_import_refuses_a_token_that_could_not_be_sent(serving, registry, value):
+    keep(serving, f"[registries.local]\ntoken = {value}\n")
+    configure(serving, local=registry)
+    status, tokens, _ = told(serving, registry)
     assert (status, tokens["registries.local.token"]["code"]) == (2, "bad-token")
-    assert accounts(open_desk) == []
+    assert accounts(serving) == []
 
 
-def test_import_refuses_a_broken_file_and_quotes_none_of_it(open_desk, registry):
-    path = keep(open_desk, f'[registries.local]\ntoken = "{TOKEN}\n')
-    said = refused(take_over(open_desk, registry, "--json"), "file-invalid", 1)
+def test_import_refuses_a_broken_file_and_quotes_none_of_it(serving, registry):
+    path = keep(serving, f'[registries.local]\ntoken = "{TOKEN}\n')
+    said = refused(take_over(serving, registry, "--json"), "file-invalid", 1)
     assert f"{path}: line 2 is not valid TOML" in said and TOKEN not in said
 
 
 @pytest.mark.parametrize("what", ["fifo", "directory", "socket", "not-ours"])
-def test_import_opens_regular_files_of_ours_only(open_desk, registry, what):
-    path = open_desk.cargo_home / "credentials.toml"
+def test_import_opens_regular_files_of_ours_only(serving, registry, what):
+    path = serving.cargo_home / "credentials.toml"
     with socket.socket(socket.AF_UNIX) as server:
         if what == "fifo":
             os.mkfifo(path)
@@ -182,8 +184,8 @@ def test_import_opens_regular_files_of_ours_only(open_desk, registry, what):
         else:
             if os.geteuid() != 0:
                 pytest.skip("only root can give a file away")
-            os.chown(keep(open_desk, MINE), 2000, 2000)
-        assert str(path) in refused(take_over(open_desk, registry, "--json"), "configuration", 2)
+            os.chown(keep(serving, MINE), 2000, 2000)
+        assert str(path) in refused(take_over(serving, registry, "--json"), "configuration", 2)
 
 
 def test_import_without_a_file_or_a_token_does_nothing(desk, registry):
@@ -193,14 +195,14 @@ def test_import_without_a_file_or_a_token_does_nothing(desk, registry):
     assert told(desk, registry)[:2] == (0, {})
 
 
-def test_import_of_a_registry_that_cannot_be_reached_is_partly(open_desk, registry):
+def test_import_of_a_registry_that_cannot_be_reached_is_partly(serving, registry):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"sparse+https://localhost:{closed.getsockname()[1]}/index/"
-    keep(open_desk, f'[registries.gone]\ntoken = "{OTHER_TOKEN}"\n{MINE}')
-    (open_desk.cargo_home / "config.toml").write_text(
+    keep(serving, f'[registries.gone]\ntoken = "{OTHER_TOKEN}"\n{MINE}')
+    (serving.cargo_home / "config.toml").write_text(
         f'[registries.gone]\nindex = "{url}"\n{index_config(registry)}')
-    status, tokens, _ = told(open_desk, registry)
+    status, tokens, _ = told(serving, registry)
     assert status == 9
     assert tokens["registries.gone.token"]["code"] == "network"
     assert tokens["registries.local.token"]["result"] == "stored"
@@ -209,9 +211,9 @@ def test_import_of_a_registry_that_cannot_be_reached_is_partly(open_desk, regist
 @pytest.mark.parametrize("words", [
     (), ("--from", "keyring"), ("--from", "cargo", "--wipe", "--dry-run"),
     ("--from", "cargo", "--account", "-"), ("--from", "cargo", "--token", "x")], ids=str)
-def test_import_is_strict_about_its_words(open_desk, words):
-    keep(open_desk, MINE)
-    refused(open_desk.run("--json", "import", *words), "usage", 2)
+def test_import_is_strict_about_its_words(serving, words):
+    keep(serving, MINE)
+    refused(serving.run("--json", "import", *words), "usage", 2)
 
 
 # Two files.
@@ -228,25 +230,25 @@ def test_import_takes_the_file_first_that_cargo_uses(open_desk, registry):
     assert token_of(open_desk, registry.index) == TOKEN
 
 
-def test_cargo_itself_uses_that_file(open_desk, registry):
+def test_cargo_itself_uses_that_file(serving, registry):
     """The rule that the order above stands on."""
-    keep(open_desk, MINE.replace(TOKEN, OTHER_TOKEN))
-    keep(open_desk, MINE, "credentials")
-    (open_desk.cargo_home / "config.toml").write_text(
+    keep(serving, MINE.replace(TOKEN, OTHER_TOKEN))
+    keep(serving, MINE, "credentials")
+    (serving.cargo_home / "config.toml").write_text(
         f'[registry]\nglobal-credential-providers = ["cargo:token"]\n{index_config(registry)}'
         f'[http]\ncainfo = "{registry.ca}"\n')
-    done = open_desk.cargo("owner", "--list", "demo", "--registry", "local")
+    done = serving.cargo("owner", "--list", "demo", "--registry", "local")
     assert "Using" in done.stderr, done.stderr
     used = {entry["token"] for entry in registry.requests()} - {None}
     assert used == {f"sha256:{hashlib.sha256(TOKEN.encode()).hexdigest()[:12]}"}
 
 
-def test_import_takes_a_linked_pair_as_one_file(open_desk, registry):
+def test_import_takes_a_linked_pair_as_one_file(serving, registry):
     """Old cargos know only `credentials`, so people link it to the other."""
-    keep(open_desk, MINE)
-    (open_desk.cargo_home / "credentials").symlink_to("credentials.toml")
-    configure(open_desk, local=registry)
-    done = take_over(open_desk, registry, "--json")
+    keep(serving, MINE)
+    (serving.cargo_home / "credentials").symlink_to("credentials.toml")
+    configure(serving, local=registry)
+    done = take_over(serving, registry, "--json")
     (token,) = json.loads(done.stdout)["tokens"]
     assert done.returncode == 0 and token["file"].endswith("credentials.toml")
 
@@ -271,9 +273,9 @@ def test_dry_run_tells_what_there_is_and_changes_nothing(desk, registry):
     assert registry.requests() == [] and desk.status()["state"] == "absent"
 
 
-def test_import_asks_where_the_api_is_on_another_host(open_desk, registry, other):
+def test_import_asks_where_the_api_is_on_another_host(serving, registry, other):
     registry.announce(api=other.api)
-    keep(open_desk, MINE)
-    configure(open_desk, local=registry)
-    assert told(open_desk, registry)[1]["registries.local.token"]["code"] == "api-elsewhere"
-    assert accounts(open_desk) == []
+    keep(serving, MINE)
+    configure(serving, local=registry)
+    assert told(serving, registry)[1]["registries.local.token"]["code"] == "api-elsewhere"
+    assert accounts(serving) == []

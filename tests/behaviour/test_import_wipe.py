@@ -15,17 +15,13 @@ import pytest
 
 import scan
 from desk import PASSPHRASE, PATIENCE, TOKEN
-from import_play import MINE, configure, keep, take_over, told
+from import_play import (  # noqa: F401 - a fixture is among them
+    MINE, configure, keep, serving, take_over, told,
+)
 from play import OTHER_TOKEN, accounts, ends, index_config, listener, network
 from registry import Registry
 
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")
-
-
-@pytest.fixture
-def serving(desk):
-    """A store that takes no time to make."""
-    return desk.start("--store=memory")
 
 
 @pytest.fixture
