@@ -12,7 +12,8 @@
 #include "agent/session.h"
 #include "protocol/reply.h"
 
-#define DEADLINE_USEC (10 * USEC_PER_SEC)
+/* Shorter than our own client waits, so that it hears why. */
+#define DEADLINE_USEC (5 * USEC_PER_SEC)
 
 struct import {
 	struct session *session;

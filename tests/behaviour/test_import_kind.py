@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fake"))
 
 import procfs  # noqa: E402
 from desk import TOKEN, code  # noqa: E402
+from import_play import keep  # noqa: E402
 from play import CRATES_IO  # noqa: E402
 from scan import disk_traces, traces  # noqa: E402
 from test_agent_connections import NEEDS_ROOT, STATUS, refused_and_closed  # noqa: E402
@@ -127,3 +128,16 @@ def test_client_that_leaves_ends_the_worker(desk, tree: Tree, file):
         with desk.line() as line:
             line.send(IMPORT, fds)
             desk.wait(lambda: procfs.children(desk.pid()), "the worker")
+
+
+@NEEDS_ROOT
+def test_file_that_nobody_can_read_is_told_before_the_client_gives_up(desk, tree: Tree, file):
+    """A network that is gone, played by a worker that hangs; others are served meanwhile."""
+    desk.start()
+    keep(desk, TEXT)
+    tree.misbehave("worker-import", "hang")
+    with procfs.nothing_left(desk), lent(file) as fds, desk.line() as line:
+        line.send(IMPORT, fds)
+        assert desk.status()["state"] == "absent"
+        assert code(json.loads(line.receive())) == "worker-timeout"
+        assert desk.run("import", "--from", "cargo", "--dry-run").returncode == 1
