@@ -10,6 +10,7 @@ import os
 import stat
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from desk import PASSPHRASE, PATIENCE, TOKEN
 from import_play import (  # noqa: F401 - a fixture is among them
     MINE, configure, keep, serving, take_over, told,
 )
+from ordinary import Stage, UserDesk
 from play import OTHER_TOKEN, accounts, ends, index_config, listener, network
 from registry import Registry
 
@@ -333,3 +335,34 @@ def test_client_holds_no_token_while_it_imports_and_wipes(open_desk, registry):
         ends(terminal, 9)
     open_desk.wait(lambda: not scan.children(open_desk.pid(), "worker-import"), "the workers")
     assert not scan.disk_traces(open_desk.directory, TOKEN, PASSPHRASE)
+
+
+@pytest.fixture
+def stage():
+    stage = Stage()
+    yield stage
+    stage.remove()
+
+
+@pytest.mark.release
+@NEEDS_ROOT
+def test_ordinary_user_imports_and_wipes_what_may_be_written(stage, certificate):
+    desk = UserDesk(stage, stage.copy_build())
+    try:
+        desk.start("--store=memory")
+        with Registry(stage.directory / "registry", tls=certificate, tokens={TOKEN}) as registry:
+            path = keep(desk, MINE)
+            configure(desk, local=registry)
+            ca = desk.home / "ca.pem"  # One that this user may read.
+            ca.write_bytes(Path(registry.ca).read_bytes())
+            desk.give(desk.home)
+            path.chmod(0o400)
+            done = take_over(desk, registry, "--wipe", CARGO_HTTP_CAINFO=str(ca))
+            assert done.returncode == 9 and "Permission denied" in done.stderr, done.stdout
+            assert path.read_text() == MINE
+            path.chmod(0o600)
+            assert told(desk, registry, "--wipe", CARGO_HTTP_CAINFO=str(ca))[0] == 0
+            assert path.read_text() == "[registries.local]\n"
+            assert path.stat().st_uid == desk.uid and leftovers(desk) == ["credentials.toml"]
+    finally:
+        desk.stop()
