@@ -25,8 +25,8 @@ static int explain_name(const struct import_login *login, struct import_token *t
 	if (r == -ENOMEM)
 		return r;
 	if (r == 0 && asprintf(&why,
-			      "only '%s' names it, which is not your own configuration; log in with "
-			      "`cpub-agent login --index %s`",
+			      "only '%s' names it, which is not your own configuration; "
+			      "log in with `cpub-agent login --index %s`",
 			      registry.file, registry.index_url) < 0) {
 		why = NULL;
 		return -ENOMEM;
@@ -81,7 +81,8 @@ static int take_network(
 		return r;
 	if (network.ignored && !login->has_noted)
 		print_note(&login->command->print,
-			"ignoring %s: a project does not choose how a token travels", network.ignored);
+			"ignoring %s: a project does not choose how a token travels",
+			network.ignored);
 	login->has_noted = login->has_noted || network.ignored;
 	network_give(&network, request);
 	return 0;

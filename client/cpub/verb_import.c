@@ -264,7 +264,8 @@ static enum exit_code import_run(struct import *import) {
 	for (size_t i = 0; code == EXIT_DONE && i < import->credentials.n_files; i++)
 		code = import_list_file(import, &import->credentials.files[i]);
 	if (code == EXIT_DONE && import->list.n_tokens == 0 && import_speaks(import))
-		print_line("There is no token in '%s/credentials.toml', nor in 'credentials' there.",
+		print_line(
+			"There is no token in '%s/credentials.toml', nor in 'credentials' there.",
 			import->config->home);
 	if (code == EXIT_DONE)
 		code = import_all(import);

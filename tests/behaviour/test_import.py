@@ -1,4 +1,4 @@
-"""`import --from cargo`: each token of cargo's own files goes into the store, or it is said why not."""
+"""`import --from cargo`: each token of cargo's own files is stored, or it is said why not."""
 
 import hashlib
 import json

@@ -62,8 +62,8 @@ FORMS = {
     "no-newline-at-the-end": ('[registries.local]\ntoken="TOKEN"', "[registries.local]\n"),
     "byte-order-mark": ('\ufeff[registries.local]\ntoken = "TOKEN"\n',
                         "\ufeff[registries.local]\n"),
-    "text-of-many-bytes": ('# \u00e4\u20ac\U0001f980\n[registries.local]\ntoken = "TOKEN"\n# \u00e4',
-                           "# \u00e4\u20ac\U0001f980\n[registries.local]\n# \u00e4"),
+    "text-of-many-bytes": ('# \u00e4\u20ac\U0001f980\n[registries.local]\ntoken = "TOKEN"\n#',
+                           "# \u00e4\u20ac\U0001f980\n[registries.local]\n#"),
     "long": ("# x\n" * 50_000 + '[registries.local]\ntoken = "TOKEN"\n' + "# y\n" * 10_000,
              "# x\n" * 50_000 + "[registries.local]\n" + "# y\n" * 10_000),
 }

@@ -21,8 +21,9 @@ struct credential {
 typedef int (*credential_found_t)(const struct credential *credential, void *userdata);
 
 /*
- * Calls for each; of two for one registry the one that cargo heeds first. Returns 0 at the end, -ENOMEM, or what the
- * callback returned. The text is what the document was parsed from.
+ * Calls for each; of several for one registry the one that cargo heeds comes
+ * first. Returns 0 at the end, -ENOMEM, or what the callback returned. The text
+ * is what the document was parsed from.
  */
 int credentials_walk(const struct toml_document *document, const char *text, size_t size,
 	credential_found_t found, void *userdata);
