@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/home.h"
+#include "agent/log.h"
 #include "agent/peer.h"
 #include "protocol/json.h"
 
@@ -89,6 +91,17 @@ static void compose(struct json_writer *writer, const struct audit_entry *entry)
 	json_write_object_end(writer);
 }
 
+/* Takes back the part of a line that was written last; readers take the log line by line. */
+static void audit_cut(struct audit *audit, off_t written) {
+	off_t end = lseek(audit->fd, 0, SEEK_CUR); /* Where an append ends. */
+	struct stat status;
+
+	/* Unless another agent has written behind it. */
+	if (end < written || fstat(audit->fd, &status) < 0 || status.st_size != end ||
+		ftruncate(audit->fd, end - written) < 0)
+		log_warning("half a line stays in the audit log");
+}
+
 int audit_write(struct audit *audit, const struct audit_entry *entry) {
 	_cleanup_(json_writer_done) struct json_writer writer;
 	ssize_t n;
@@ -106,5 +119,8 @@ int audit_write(struct audit *audit, const struct audit_entry *entry) {
 	n = write(audit->fd, json_writer_bytes(&writer), writer.size);
 	if (n < 0)
 		return -errno;
-	return (size_t) n == writer.size ? 0 : -ENOSPC;
+	if ((size_t) n == writer.size)
+		return 0;
+	audit_cut(audit, (off_t) n);
+	return -ENOSPC;
 }

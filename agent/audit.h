@@ -29,5 +29,5 @@ int audit_new(struct audit **ret);
 struct audit *audit_free(struct audit *audit);
 DEFINE_CLEANUP(struct audit, audit_free)
 
-/* 0 or a negative errno: nothing, or only a part, was written. */
+/* 0 or a negative errno: nothing was written. */
 int audit_write(struct audit *audit, const struct audit_entry *entry);
