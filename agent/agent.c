@@ -8,8 +8,8 @@
 #include <sys/resource.h>
 
 #include "agent/audit.h"
+#include "agent/child.h"
 #include "agent/derive.h"
-#include "agent/job.h"
 #include "agent/listener.h"
 #include "agent/log.h"
 #include "agent/prompt.h"
@@ -291,7 +291,7 @@ struct agent *agent_free(struct agent *agent) {
 		witness_free(agent->witnesses);
 	alarms_done(&agent->alarms);
 	if (agent->event)
-		job_end_children(agent);
+		child_end_all(agent);
 	store_free(agent->store);
 	audit_free(agent->audit);
 	secret_free(agent->intake);

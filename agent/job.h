@@ -9,21 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/child.h"
 #include "agent/work/frame.h"
 #include "protocol/cleanup.h"
 #include "protocol/refusal.h"
 
 struct agent;
 struct job;
-
-enum worker {
-	WORKER_KDF,
-	WORKER_ASK,
-	WORKER_NET,
-	WORKER_READ,
-	WORKER_IMPORT,
-	_WORKER_MAX,
-};
 
 /*
  * `answer` is borrowed and NULL unless `refusal` is REFUSAL_NONE; `detail` is
@@ -35,8 +27,8 @@ typedef void (*job_done_t)(
 /*
  * Starts the worker. Takes `task` over in any case; `fds`, which a client lent, are duplicated.
  * `deadline_usec` is a span from now. Returns 0 and the job in *ret (caller
- * frees), or a negative errno (-ECHILD if the program does not start), and then
- * there is no callback.
+ * frees), or a negative errno (-ECHILD if the program does not start, -EBUSY if
+ * too many of them work), and then there is no callback.
  */
 int job_new(struct agent *agent, enum worker worker, struct fields *task, const int *fds,
 	size_t n_fds, uint64_t deadline_usec, job_done_t done, void *userdata, struct job **ret);
@@ -44,9 +36,3 @@ int job_new(struct agent *agent, enum worker worker, struct fields *task, const 
 /* Ends the worker if it still runs (politely first: it may have terminal modes to restore). */
 struct job *job_free(struct job *job);
 DEFINE_CLEANUP(struct job, job_free)
-
-/*
- * Kills and reaps all that is left; for the end of the agent. Waits for the
- * kernel to do so, but not for a worker that it cannot end (see lent.c).
- */
-void job_end_children(struct agent *agent);

@@ -16,6 +16,8 @@
 #include "agent/peer.h"
 #include "agent/session.h"
 #include "protocol/endpoint.h"
+#include "protocol/json.h"
+#include "protocol/reply.h"
 
 #define LOCK_FILE "agent.lock"
 #define BACKLOG 512
@@ -123,6 +125,18 @@ static void listener_pause(struct listener *listener) {
 		(void) sd_event_source_set_enabled(listener->io, SD_EVENT_ON);
 }
 
+/* In place of the greeting: everybody who is here has a request under way. */
+static void turn_away(int fd) {
+	_cleanup_(json_writer_done) struct json_writer writer;
+
+	log_warning("turned a connection away: all places are taken");
+	json_writer_init(&writer, false);
+	reply_refusal(&writer, REFUSAL_BUSY, NULL, NULL);
+	if (json_writer_finish(&writer) == 0) /* Into a new socket, which has room. */
+		(void) !send(fd, json_writer_bytes(&writer), writer.size,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* Takes the connection over. Only our own user gets as much as a byte. */
 static void listener_welcome(struct listener *listener, int fd) {
 	struct agent *agent = listener->agent;
@@ -137,6 +151,7 @@ static void listener_welcome(struct listener *listener, int fd) {
 		return;
 	}
 	if (agent->n_sessions >= listener->n_max && !make_place(agent)) {
+		turn_away(fd);
 		peer_done(&peer);
 		(void) fd_close(fd);
 		return;

@@ -217,6 +217,12 @@ static bool greeting_has_version(const char *line) {
 	}
 }
 
+/* Whether the line is the refusal with which an agent that has no place turns a client away. */
+static bool greeting_is_busy(const char *line) {
+	static const char start[] = "{\"Err\":{";
+	return strncmp(line, start, strlen(start)) == 0 && strstr(line, "\"code\":\"busy\"");
+}
+
 static int call_take_greeting(struct call *call) {
 	char line[GREETING_MAX + 1];
 	struct call_buffer buffer = {
@@ -230,6 +236,8 @@ static int call_take_greeting(struct call *call) {
 	if (r < 0)
 		return r;
 	line[buffer.size] = '\0';
+	if (greeting_is_busy(line))
+		return -EBUSY;
 	return greeting_has_version(line) ? 0 : -EPROTO;
 }
 
@@ -316,6 +324,8 @@ enum refusal call_open(
 	if (r == 0)
 		return REFUSAL_NONE;
 
+	if (r == -EBUSY)
+		return REFUSAL_BUSY;
 	*ret_detail = detail ? detail : r == -EPERM ? NULL : call_advice(r);
 	return r == -EPERM ? REFUSAL_AGENT_FOREIGN : REFUSAL_AGENT_UNREACHABLE;
 }
