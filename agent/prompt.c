@@ -168,10 +168,13 @@ static int take_terminal(struct prompt *prompt, int terminal) {
 	if (terminal < 0)
 		return 0;
 	prompt->terminal = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
-	/* Not st_rdev: a client opens /dev/tty, which is one device for everybody. */
-	if (prompt->terminal < 0 || ioctl(prompt->terminal, TIOCGDEV, &device) < 0)
+	if (prompt->terminal < 0)
 		return -errno;
-	prompt->device = device;
+	/* Not st_rdev: a client opens /dev/tty, which is one device for everybody. */
+	if (ioctl(prompt->terminal, TIOCGDEV, &device) == 0)
+		prompt->device = device;
+	else /* It has hung up: the worker finds that, too, and has a word for it. */
+		prompt->device = 0;
 	return 0;
 }
 
