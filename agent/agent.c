@@ -10,6 +10,7 @@
 #include "agent/audit.h"
 #include "agent/child.h"
 #include "agent/derive.h"
+#include "agent/home.h"
 #include "agent/listener.h"
 #include "agent/log.h"
 #include "agent/prompt.h"
@@ -187,6 +188,23 @@ static int take_askpass(struct agent *agent) {
 	return agent->askpass ? 0 : -ENOMEM;
 }
 
+/* Said here, where it can be said what to do: further down it is only a missing file. */
+static int check_homes(void) {
+	static const enum home homes[] = {HOME_DATA, HOME_STATE};
+
+	for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++) {
+		_cleanup_(freep) char *path = NULL;
+		int r = home_path(homes[i], &path);
+
+		if (r == -ENOENT)
+			log_warning("HOME is not set to an absolute path, so there is no place for "
+				    "the store; set it, or XDG_DATA_HOME and XDG_STATE_HOME");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static void raise_descriptor_limit(void) {
 	struct rlimit limit;
 
@@ -208,6 +226,11 @@ int agent_new(const struct agent_options *options, struct agent **ret) {
 		return -ENOMEM;
 	agent->options = *options;
 	raise_descriptor_limit();
+	if (!options->in_memory) {
+		r = check_homes();
+		if (r < 0)
+			return r;
+	}
 	r = sd_event_new(&agent->event);
 	if (r < 0)
 		return r;
