@@ -58,6 +58,7 @@ void agent_lock(struct agent *agent, const char *why) {
 
 	grant_drop_all(&agent->grants);
 	witness_lock_all(agent);
+	expiring_done(&agent->expiring);
 	for (struct session *s = agent->sessions; s; s = next) {
 		next = s->next;
 		session_drop_secret(s);
@@ -313,6 +314,7 @@ struct agent *agent_free(struct agent *agent) {
 	while (agent->witnesses)
 		witness_free(agent->witnesses);
 	alarms_done(&agent->alarms);
+	expiring_done(&agent->expiring);
 	if (agent->event)
 		child_end_all(agent);
 	store_free(agent->store);

@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/alarm.h"
+#include "agent/expiring.h"
 #include "protocol/cleanup.h"
 
 struct audit;
@@ -62,6 +63,7 @@ struct agent {
 	struct witness *witnesses;     /* looking whether the index lists what was approved */
 	size_t n_witnesses;
 	struct alarms alarms;
+	struct expiring expiring;
 
 	/* Where the workers are. */
 	char *program_directory;

@@ -1,13 +1,10 @@
 /* `status`: what there is and how well it is kept; nothing secret. */
 
 #include <errno.h>
-#include <time.h>
 
-#include "agent/account.h"
 #include "agent/agent.h"
 #include "agent/consent.h"
 #include "agent/handle/handle.h"
-#include "agent/rule/expiry.h"
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
@@ -61,32 +58,6 @@ static void write_store(struct json_writer *writer, struct agent *agent) {
 	}
 }
 
-/* More than these, and `list` tells it all. */
-#define EXPIRING_MAX 16
-
-/* Those of which a person is to be warned; known while the store is open only. */
-static void write_expiring(struct json_writer *writer, const struct store *store) {
-	int64_t now = (int64_t) time(NULL);
-	size_t n = 0;
-
-	json_write_array(writer, "expiring");
-	for (size_t i = 0; n < EXPIRING_MAX && i < store_n_accounts(store); i++) {
-		_cleanup_(account_freep) struct account *account = NULL;
-
-		if (store_at(store, i, &account) < 0 ||
-			expiry_warning_days(account->expires, now) < 0)
-			continue;
-		json_write_object(writer, NULL);
-		json_write_string(writer, "index", account->url);
-		json_write_bytes(writer, "account", account->name,
-			(size_t) account_given_size(account));
-		json_write_integer(writer, "expires", account->expires);
-		json_write_object_end(writer);
-		n++;
-	}
-	json_write_array_end(writer);
-}
-
 void status_handle(struct session *session) {
 	struct agent *agent = session->agent;
 	struct json_writer *writer = session_answer(session, false);
@@ -98,7 +69,7 @@ void status_handle(struct session *session) {
 	json_write_bool(writer, "memory-locked", secret_n_unlocked() == 0);
 	json_write_integer(
 		writer, "grants", grant_count(&agent->grants, agent_now_usec(agent)));
-	write_expiring(writer, agent->store);
+	expiring_write(&agent->expiring, agent->store, writer);
 	alarms_write(&agent->alarms, writer);
 	reply_ok_end(writer);
 	session_send(session);

@@ -23,7 +23,7 @@ from test_agent_connections import (  # noqa: F401 - the fixtures are found by n
 LENT_DEADLINE = 10
 INIT = {"v": 1, "kind": "init", "secret-in-pipe": True}
 UNLOCK_REQUEST = {"v": 1, "kind": "unlock", "secret-in-pipe": True}
-LOGIN = {"v": 1, "kind": "login", "secret-in-pipe": True, "url-source": "given",
+LOGIN = {"v": 1, "kind": "login", "secret-in-pipe": True, "url-source": "given", "no-check": True,
          "registry": {"index-url": CRATES_IO}}
 
 

@@ -167,7 +167,9 @@ def mutations(registry) -> dict[str, dict]:
         "owners": get(index, "owners", name="demo"),
         "login again": login,
         "login again, own token": login | stray,
-        "login again, own token, as the command line": login | stray | {"url-source": "given"},
+        "login again, own token, as the command line": login | stray | {
+            "url-source": "given", "replace": True},
+        "login again, own token, not to replace": login | stray | {"url-source": "given"},
         "login again, from a project": login | {"url-source": "project", "url-file": "x"},
         "login to another API": login | stray | {"account": "stray", "url-source": "given",
                                                  "api": "https://localhost:1"},
@@ -185,6 +187,7 @@ REFUSED = {
     "login again": ["denied", "needs-terminal"],
     "login again, own token": ["denied", "needs-terminal"],
     "login again, own token, as the command line": ["denied", "needs-terminal"],
+    "login again, own token, not to replace": ["account-exists", "account-exists"],
     "login again, from a project": ["denied", "needs-terminal"],
     "login to another API": ["api-elsewhere", "api-elsewhere"],
     "init": ["store-exists", "store-exists"],
@@ -275,7 +278,7 @@ def test_stray_that_stays_cannot_have_an_approved_release_again(
     assert upload.reached.wait(30)
     if is_child_of_cargo:
         assert said(found["same"][0]) == "release-repeated"
-        stray.terminal.sees("ALARM: asked a second time and refused: demo 0.1.0")
+        stray.terminal.sees("ALARM: demo 0.1.0 at ")
     else:
         assert said(found["same"][0]) == "needs-terminal"
     # The approval is of that cargo run alone, and over once it was abused.
