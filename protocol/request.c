@@ -84,6 +84,8 @@ static int take_registry(const struct json *root, struct request *request) {
 /*
  * The provider's own arguments: only `--account NAME`. A word that we do not
  * know is refused, since a mistyped `--acount` must not publish as somebody else.
+ * cargo puts those of its configuration first and those that were typed behind
+ * `--` after them (cargo_login.rs, cargo_credential), so the last one is meant.
  */
 static int take_arguments(const struct json *root, struct request *request) {
 	const struct json *args = json_member(root, "args");
@@ -104,8 +106,11 @@ static int take_arguments(const struct json *root, struct request *request) {
 			arg = json_next(arg);
 			value = arg ? json_string(arg) : NULL;
 		}
-		if (!value || request->account)
+		if (!value)
 			return REFUSAL_ARGUMENT_UNKNOWN;
+		if (!account_name_is_valid(value))
+			return REFUSAL_BAD_NAME;
+		free(request->account);
 		request->account = strdup(value);
 		if (!request->account)
 			return -ENOMEM;

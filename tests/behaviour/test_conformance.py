@@ -97,7 +97,8 @@ def test_case_08_extra_keys_are_ignored(cargo_desk):
     (["--account=default"], "ok"),
     (["--account"], "argument-unknown"),
     (["--acount", "default"], "argument-unknown"),
-    (["--account", "default", "--account", "default"], "argument-unknown"),
+    (["--account", "nobody", "--account", "default"], "ok"),
+    (["--account=default", "--account"], "argument-unknown"),
     (["--extra-arg", "{action}", "x", "y"], "argument-unknown"),
 ], ids=str)
 def test_case_09_arguments_are_taken_whole_and_unknown_ones_refused(cargo_desk, args, answer):

@@ -357,6 +357,8 @@ static void test_request_refuses_malformed_names(void **state) {
 		GET "\"operation\":\"read\",\"account\":\"a b\"}",
 		GET "\"operation\":\"read\",\"args\":[\"--account\",\"../x\"]}",
 		GET "\"operation\":\"read\",\"args\":[\"--account=\"]}",
+		/* One that would be overridden, too. */
+		GET "\"operation\":\"read\",\"args\":[\"--account=../x\",\"--account=a\"]}",
 	};
 
 	(void) state;
@@ -372,6 +374,11 @@ static void test_request_takes_both_forms_of_account(void **state) {
 		{"work", GET "\"operation\":\"read\",\"args\":[\"--account\",\"work\"]}"},
 		{"work", GET "\"operation\":\"read\",\"args\":[\"--account=work\"]}"},
 		{"work", GET "\"operation\":\"read\",\"account\":\"work\"}"},
+		/* Configured, then typed behind cargo's `--`: the last one is meant. */
+		{"work", GET "\"operation\":\"read\",\"args\":[\"--account\",\"default\","
+			     "\"--account\",\"work\"]}"},
+		{"work", GET "\"operation\":\"read\",\"args\":[\"--account=default\","
+			     "\"--account=home\",\"--account\",\"work\"]}"},
 		/* What stands in cargo's configuration is not overridden by the other field. */
 		{"work", GET "\"operation\":\"read\",\"args\":[\"--account=work\"],"
 			     "\"account\":\"home\"}"},
@@ -394,7 +401,7 @@ static void test_request_refuses_unknown_arguments(void **state) {
 	static const char *const args[] = {"[\"--acount\",\"work\"]", "[\"--acount=work\"]",
 		"[\"--account\"]", "[\"--account\",7]", "[\"work\"]", "[\"\"]", "[\"-a\",\"work\"]",
 		"[\"--account\",\"work\",\"more\"]", "[\"more\",\"--account\",\"work\"]",
-		"[\"--account=a\",\"--account=b\"]", "[\"--account\",\"a\",\"--account\",\"a\"]",
+		"[\"--account=a\",\"b\"]", "[\"--account\",\"a\",\"--account\"]",
 		"[\"--accounts=work\"]", "[\"--ACCOUNT=work\"]"};
 	char line[256];
 
