@@ -24,13 +24,11 @@ static const char usage[] =
 	"Usage: " NAME " --cargo-plugin | --help | --version\n"
 	"\n"
 	"cargo runs this program to get registry tokens from cpub-agent. To let it do\n"
-	"so, put this into ~/.cargo/config.toml:\n"
+	"so, run\n"
 	"\n"
-	"    [registry]\n"
-	"    credential-provider = [\"/usr/bin/" NAME "\"]\n"
+	"    cpub-agent setup cargo\n"
 	"\n"
-	"and for another registry the same line under [registries.NAME]. Then run\n"
-	"`cpub-agent login`.\n";
+	"which puts it into ~/.cargo/config.toml, and then `cpub-agent login`.\n";
 
 static const char help[] =
 	"\n"
@@ -40,9 +38,13 @@ static const char help[] =
 	"  -h, --help          Show this text\n"
 	"  -V, --version       Show the version\n"
 	"\n"
-	"In cargo's configuration `--account NAME` may follow the program:\n"
+	"In cargo's configuration `--account NAME` may follow the program, for one\n"
+	"registry say:\n"
 	"\n"
+	"    [registries.NAME]\n"
 	"    credential-provider = [\"/usr/bin/" NAME "\", \"--account\", \"NAME\"]\n"
+	"\n"
+	"Of several the last one counts: `cargo login -- --account OTHER` overrides it.\n"
 	"\n"
 	"CPUB_AGENT_SOCK names another socket than the usual one; then no agent is\n"
 	"started when none listens there.\n";

@@ -439,10 +439,10 @@ def by_hand(*arguments):
 
 
 @pytest.mark.parametrize("arguments", [(), ("-h",), ("--help",)])
-def test_help_shows_the_line_for_cargos_configuration(arguments):
+def test_help_names_the_command_that_sets_cargo_up(arguments):
     result = by_hand(*arguments)
     assert result.returncode == 0
-    assert 'credential-provider = ["/usr/bin/cargo-credential-cpub"]' in result.stdout
+    assert "    cpub-agent setup cargo\n" in result.stdout
     assert result.stderr == ""
 
 
