@@ -329,6 +329,9 @@ static int take_fields(const struct json *root, struct request *request) {
 			r = take_use(root, request);
 		if (r < 0)
 			return r;
+		/* All of which? Rather nothing than more than was meant. */
+		if (request->all && request->for_read)
+			return -EBADMSG;
 		return request->index_url || request->all ? 0 : -EBADMSG;
 	case KIND_INIT:
 		return take_init(root, request);

@@ -1,6 +1,7 @@
 /* `logout`: takes accounts out of the store. The registry is not told. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,6 +225,16 @@ static void logout_ask(struct logout *logout) {
 		session_fail(session, r, "asking for agreement");
 }
 
+static void logout_refuse_unknown(const struct logout *logout, const char *name) {
+	_cleanup_(freep) char *detail = NULL;
+
+	/* Not by the name that it has in the store. Without memory it goes without. */
+	if (asprintf(&detail, "%s%s", name,
+		    logout->session->request->for_read ? ", for reads alone" : "") < 0)
+		detail = NULL;
+	session_refuse(logout->session, REFUSAL_ACCOUNT_UNKNOWN, detail);
+}
+
 void logout_handle(struct session *session) {
 	struct logout *logout = calloc(1, sizeof(*logout));
 	const char *name;
@@ -239,7 +250,7 @@ void logout_handle(struct session *session) {
 	logout->account = session->request->for_read ? account_read_name(name) : strdup(name);
 	r = logout->account ? logout_collect(logout) : -ENOMEM;
 	if (r == -ENOENT)
-		session_refuse(session, REFUSAL_ACCOUNT_UNKNOWN, logout->account);
+		logout_refuse_unknown(logout, name);
 	else if (r == 0 && logout->n_accounts == 0)
 		session_refuse(session, REFUSAL_NOT_FOUND, NULL);
 	else if (r < 0)

@@ -62,6 +62,8 @@ static enum exit_code run(struct command *command) {
 		return EXIT_FAILED;
 	if (command->use && strcmp(command->use, "read") != 0)
 		return print_usage(&command->print, "--for takes the word read");
+	if (command->all && command->use)
+		return print_usage(&command->print, "--all and --for exclude each other");
 	request->for_read = command->use;
 	request->all = command->all;
 	code = take_registry(command, request);
@@ -85,8 +87,8 @@ static const struct verb_option options[] = {
 const struct verb verb_logout = {
 	.name = "logout",
 	.summary = "Remove a token from the store",
-	.help = "Usage: cpub-agent logout [--registry NAME | --index URL] [--account NAME | "
-		"--all]\n"
+	.help = "Usage: cpub-agent logout [--registry NAME | --index URL]\n"
+		"                         [--account NAME] [--for read] | --all\n"
 		"\n"
 		"Removes a token from the store, and only there: at the registry it stays valid "
 		"until\n"

@@ -319,6 +319,7 @@ static void test_request_refuses_fields_of_another_type(void **state) {
 		LOGIN ",\"proxy\":[]}",
 		LOGIN ",\"allow-http\":\"true\"}",
 		"{\"v\":1,\"kind\":\"logout\",\"all\":\"yes\"}",
+		"{\"v\":1,\"kind\":\"logout\",\"all\":true,\"for\":\"read\"}",
 		"{\"v\":1,\"kind\":\"init\",\"store\":1}",
 		"{\"v\":1,\"kind\":\"init\",\"no-passphrase\":0}",
 	};
