@@ -319,24 +319,31 @@ const char *print_day(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]) {
 	return buffer;
 }
 
-enum print_style print_expiry(int64_t expires, char buffer[PRINT_EXPIRY_SIZE]) {
-	int64_t left = expires - (int64_t) time(NULL), days = left / (24 * 60 * 60);
-	char day[PRINT_SHORT_SIZE];
+#define MINUTE 60
+#define DAY (24 * 60 * MINUTE)
 
-	print_day(expires, day);
-	if (left <= 0) {
-		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, over; make a new one", day);
+/* The same bounds as the agent has (agent/rule/expiry.h); its days begin where `--expires` has them. */
+enum print_style print_expiry(int64_t expires, char buffer[PRINT_EXPIRY_SIZE]) {
+	int64_t left = expires - (int64_t) time(NULL), days = left / DAY;
+	time_t when = (time_t) expires;
+	char text[PRINT_SHORT_SIZE];
+	struct tm day;
+
+	if (!gmtime_r(&when, &day) || strftime(text, sizeof(text), "%Y-%m-%d", &day) == 0)
+		snprintf(text, sizeof(text), "an unknown day");
+	if (left < MINUTE) {
+		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, over; make a new one", text);
 		return PRINT_BAD;
 	}
-	if (days > 14) {
-		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, in %" PRId64 " days", day, days);
+	if (left > (int64_t) 14 * DAY) {
+		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, in %" PRId64 " days", text, days);
 		return PRINT_PLAIN;
 	}
 	if (days > 0)
 		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, in %" PRId64 " day%s; make a new one soon",
-			day, days, days == 1 ? "" : "s");
+			text, days, days == 1 ? "" : "s");
 	else
 		snprintf(buffer, PRINT_EXPIRY_SIZE, "%s, in less than a day; make a new one now",
-			day);
+			text);
 	return PRINT_WARN;
 }

@@ -83,6 +83,6 @@ const char *print_day(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]);
 #define PRINT_EXPIRY_SIZE 80
 /*
  * "2027-02-20, in 90 days" and PRINT_PLAIN; from 14 days on with the advice and
- * PRINT_WARN; PRINT_BAD when it is over. Unix time.
+ * PRINT_WARN; PRINT_BAD when it is over. Unix time; the day is that of UTC.
  */
 enum print_style print_expiry(int64_t expires, char buffer[PRINT_EXPIRY_SIZE]);

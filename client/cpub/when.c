@@ -41,7 +41,9 @@ static int parse_day(const char *text, int64_t *ret) {
 	const char *end;
 	time_t when;
 
-	if (strlen(text) != strlen("2027-02-20") || text[4] != '-' || text[7] != '-')
+	/* strptime(3) skips blanks. */
+	if (strlen(text) != strlen("2027-02-20") || strspn(text, "0123456789") != 4 ||
+		strspn(text + 5, "0123456789") != 2 || strspn(text + 8, "0123456789") != 2)
 		return -EINVAL;
 	end = strptime(text, "%Y-%m-%d", &day);
 	if (!end || *end)

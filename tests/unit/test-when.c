@@ -51,6 +51,7 @@ static void test_when_refuses_other_words_and_the_past(void **state) {
 		{"999999999y", -ERANGE},
 		{"2027-02-30", -EINVAL},
 		{"2027-2-3", -EINVAL},
+		{"2027- 2- 3", -EINVAL},
 		{"2027-02-20T10", -EINVAL},
 		{"20270220", -EINVAL},
 		{"2027-01-15", -ERANGE},
