@@ -45,13 +45,17 @@ class Api:
         raise Refused(404, "Not Found")
 
     def _call(self, endpoint, request: Request, words: tuple) -> Answer:
-        if self._settings.auth_required and is_read(request):
+        if self._settings.auth_required and is_read(request) and not self._is_open(request):
             self._gate.admit_reader(request)
         if "?" in request.target and endpoint is not Api.search:
             raise Refused(400, "this request takes no query")
         if request.method == "GET":
             request.want_no_body()
         return endpoint(self, request, *words)
+
+    def _is_open(self, request: Request) -> bool:
+        """What anybody may read although a token is required."""
+        return self._settings.open_config and request.path == "/index/config.json"
 
     def index_file(self, request: Request, path: str) -> Answer:
         page = self._index.page(path)

@@ -36,14 +36,16 @@ from shelf import Published, Shelf
 class Settings:
     """
     What may change while the registry runs. refusal_status is for a publish that was refused for
-    its content: 400, or 200 with errors in the body as on crates.io. cio_only: the probe wants
-    tokens of crates.io's form; locked: what it says to all whom it knows.
+    its content: 400, or 200 with errors in the body as on crates.io. open_config: where a token is
+    required, config.json alone is for everybody. cio_only: the probe wants tokens of crates.io's
+    form; locked: what it says to all whom it knows.
     """
 
     index_url: str
     api: str
     dl: str
     auth_required: bool = False
+    open_config: bool = False
     refusal_status: int = 200
     warnings: list[str] = field(default_factory=list)
     cio_only: bool = False
@@ -76,7 +78,7 @@ class Registry:
         self.hosts = {f"localhost:{self.port}", f"127.0.0.1:{self.port}"}
         self.login_url = f"{self.api}/me"
         self.settings = Settings(self.index, api or self.api, dl or f"{self.api}/api/v1/crates",
-                                 auth_required, refusal_status)
+                                 auth_required, refusal_status=refusal_status)
         hashes = [*map(sha256, tokens), *(h.lower() for h in token_hashes)]
         self.gate = Gate(self.login_url, hashes, map(sha256, scoped_tokens), verify)
         self.log = RequestLog(directory / "requests.jsonl")

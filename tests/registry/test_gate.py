@@ -186,3 +186,12 @@ def test_auth_required_guards_every_read(registry, client, demo, token):
     assert client.mutate("GET", "/index/config.json").json["auth-required"] is True
     assert client("GET", OWNERS).status == 401
     assert not registry.violations
+
+
+def test_open_config_is_the_one_read_without_a_token(registry, client, demo, token):
+    registry.announce(auth_required=True, open_config=True)
+    assert client("GET", "/index/config.json").json["auth-required"] is True
+    assert client("GET", "/index/config.json", token=token).status == 200
+    for path in ("/index/de/mo/demo", "/api/v1/crates?q=x", "/api/v1/crates/demo/0.1.0/download"):
+        assert client("GET", path).status == 401
+    assert not registry.violations
