@@ -24,6 +24,7 @@ enum tag {
 	TAG_EXPIRES,
 	TAG_SCOPE,
 	TAG_CRATES,
+	TAG_CLOSED,
 };
 
 #define TYPE_BEARER 1
@@ -107,6 +108,8 @@ int account_write(const struct account *account, struct fields **ret) {
 		r = fields_put_secret(fields, TAG_TOKEN, account->token);
 	if (r == 0 && account->is_marked)
 		r = fields_put_u64(fields, TAG_MARKED, 1);
+	if (r == 0 && account->is_closed)
+		r = fields_put_u64(fields, TAG_CLOSED, 1);
 	if (r == 0 && account->expires > 0)
 		r = fields_put_u64(fields, TAG_EXPIRES, (uint64_t) account->expires);
 	if (r == 0)
@@ -148,7 +151,7 @@ static int read_optional_number(const struct fields *fields, enum tag tag, uint6
 
 int account_read(const struct fields *fields, bool with_token, struct account **ret) {
 	_cleanup_(account_freep) struct account *account = NULL;
-	uint64_t type, plain_http, added, marked, expires;
+	uint64_t type, plain_http, added, closed, marked, expires;
 	int r;
 
 	r = read_number(fields, TAG_TYPE, &type);
@@ -175,6 +178,8 @@ int account_read(const struct fields *fields, bool with_token, struct account **
 	if (r == 0)
 		r = read_number(fields, TAG_ADDED, &added);
 	if (r == 0)
+		r = read_optional_number(fields, TAG_CLOSED, &closed);
+	if (r == 0)
 		r = read_optional_number(fields, TAG_MARKED, &marked);
 	if (r == 0)
 		r = read_optional_number(fields, TAG_EXPIRES, &expires);
@@ -188,6 +193,7 @@ int account_read(const struct fields *fields, bool with_token, struct account **
 		return r == -ENOENT ? -EBADMSG : r;
 	account->is_plain_http = plain_http != 0;
 	account->added = (int64_t) added;
+	account->is_closed = closed != 0;
 	account->is_marked = marked != 0;
 	account->expires = (int64_t) expires;
 	*ret = TAKE_PTR(account);

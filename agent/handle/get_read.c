@@ -60,7 +60,8 @@ static void get_read_account(struct get *get) {
 		get_refuse(get, REFUSAL_TOKEN_EXPIRED, NULL);
 	else if (account->is_marked)
 		get_send_reader(get, get->account);
-	else if (session->request->has_headers)
+	/* cargo shows no headers where it has cached that a token is wanted. */
+	else if (session->request->has_headers || account->is_closed)
 		session_refuse(session, REFUSAL_READ_AUTH_NOT_AGREED, NULL);
 	else
 		get_send_placeholder(session);

@@ -149,6 +149,8 @@ static void test_store_keeps_all_of_an_account(void **state) {
 	account->ca_pem = strdup("-----BEGIN CERTIFICATE-----\n…\n");
 	account->proxy = strdup("http://proxy.example:3128");
 	account->is_plain_http = true;
+	account->is_closed = true;
+	account->is_marked = true;
 	bench_create_open(bench);
 	assert_int_equal(store_put(bench->store, account, bench_done, bench), 0);
 	assert_int_equal(bench_wait(bench), 0);
@@ -159,6 +161,8 @@ static void test_store_keeps_all_of_an_account(void **state) {
 	assert_string_equal(found->ca_pem, account->ca_pem);
 	assert_string_equal(found->proxy, account->proxy);
 	assert_true(found->is_plain_http);
+	assert_true(found->is_closed);
+	assert_true(found->is_marked);
 	assert_true(secret_equal(found->token, account->token));
 }
 
