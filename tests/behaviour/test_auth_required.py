@@ -149,7 +149,9 @@ def releases(desk, op: str) -> list[dict]:
     return [e for e in desk.audit() if e["op"] == op and e["decision"] == "done"]
 
 
-def test_build_asks_once_and_reads_everything_with_the_token(closed_desk, closed):
+@pytest.mark.parametrize("open_config", [False, True])
+def test_build_asks_once_and_reads_all_with_the_token(closed_desk, closed, open_config):
+    closed.announce(open_config=open_config)
     for name in ("demo", "other"):
         put_crate(closed, name)
     asked = record(closed_desk, closed)
@@ -161,7 +163,8 @@ def test_build_asks_once_and_reads_everything_with_the_token(closed_desk, closed
     assert [a["operation"] for a in asked()] == ["read"]
     assert len(releases(closed_desk, "read")) == 1
     ours = closed.requests()[n_before:]
-    assert [e["status"] for e in ours if not e["token"]] == [401]
+    assert [e["path"] for e in ours if not e["token"]] == ["/index/config.json"]
+    assert ours[0]["status"] == (200 if open_config else 401)
     assert {e["token"] for e in ours} == {None, digest(TOKEN)}
     assert len([e for e in ours if e["path"].endswith("/download")]) == 2
     assert closed.violations == []

@@ -1,5 +1,6 @@
 """
-While strangers' build scripts run, cargo holds no token.
+While strangers' build scripts run, cargo holds no token. Where the registry wants one for every
+read it holds that of `login --for read`, and the publish token only if that was agreed to.
 
 The stranger here is the build script of the crate that is published: during the verify build it
 searches the memory of cargo, which is its parent, and every environment that it can read. What it
@@ -13,9 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from closed_play import READ_TOKEN, closed, closed_desk
 from crate import write_crate
 from desk import PASSPHRASE, TOKEN
+from play import with_token
 from test_cargo import APPROVE, UNLOCK
+
+__all__ = ["closed", "closed_desk"]  # Fixtures.
 
 YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 pytestmark = [
@@ -128,9 +133,9 @@ for line in sys.stdin:
 class Spied:
     """A publish of a crate whose build script is the spy."""
 
-    def __init__(self, desk, **environment):
+    def __init__(self, desk, needles=(TOKEN, PASSPHRASE, MARK), **environment):
         self.needles = desk.directory / "needles"
-        self.needles.write_text(f"{TOKEN}\n{PASSPHRASE}\n{MARK}\n")
+        self.needles.write_text("".join(f"{needle}\n" for needle in needles))
         self.report = desk.directory / "report.json"
         folder = write_crate(desk.home / "demo", "demo", build=SPY, tail=OPTIMISED)
         self.terminal = desk.terminal(
@@ -145,7 +150,7 @@ class Spied:
 
 
 def copies(found: dict) -> list[int]:
-    """Of the token, the passphrase and the mark, in all cargos together."""
+    """Of each needle, in all cargos together."""
     return [sum(numbers) for numbers in zip(*(cargo["copies"] for cargo in found["cargo"]))]
 
 
@@ -189,3 +194,28 @@ def test_build_script_finds_the_token_of_a_provider_that_always_answers(desk, re
     assert copies(found)[2] >= 1
     assert found["environment"] == 2
     assert ("demo", "0.1.0") in registry.crates
+
+
+def test_build_script_finds_the_credential_for_reads_and_not_the_publish_token(open_desk, closed):
+    """Where reads want a token the boundary is this: what reads, and never what publishes."""
+    done = with_token(open_desk, closed, "--for", "read", given=READ_TOKEN + "\n")
+    assert done.returncode == 0, done.stderr
+    open_desk.login(closed)
+    open_desk.set_up_cargo(closed)
+    spied = Spied(open_desk, (TOKEN, PASSPHRASE, READ_TOKEN))
+    assert "Compiling demo" in spied.terminal.answers(APPROVE, PASSPHRASE)
+    found = spied.found()
+    assert copies(found)[:2] == [0, 0]
+    assert copies(found)[2] >= 1  # Which shows that the spy would have seen the others.
+    assert found["environment"] == 0
+    assert spied.terminal.ends() == 0, spied.terminal.seen
+    assert ("demo", "0.1.0") in closed.crates
+
+
+def test_build_script_finds_the_publish_token_where_the_person_agreed_to_that(closed_desk, closed):
+    """As the question at login says. The passphrase stays out of cargo all the same."""
+    spied = Spied(closed_desk)
+    spied.terminal.answers(APPROVE, PASSPHRASE)
+    found = spied.found()
+    assert copies(found)[0] >= 1 and copies(found)[1] == 0
+    assert spied.terminal.ends() == 0, spied.terminal.seen
