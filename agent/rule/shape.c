@@ -50,7 +50,7 @@ static const char *shape_of_trusted(const char *body, size_t size) {
 }
 
 const char *shape_of_crates_io(const struct secret *secret) {
-	const char *token = secret_peek(secret);
+	const char *token = (const char *) secret_peek(secret);
 	size_t size = secret_size(secret);
 
 	if (size > 7 && strncasecmp(token, "Bearer ", 7) == 0) {
