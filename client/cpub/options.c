@@ -18,11 +18,12 @@ const struct verb *const options_verbs[] = {
 	&verb_trust,
 	&verb_setup,
 	&verb_doctor,
+	&verb_completion,
 	&verb_import,
 	NULL,
 };
 
-static const struct verb_option globals[] = {
+const struct verb_option options_globals[] = {
 	{"json", 0, false, offsetof(struct command, print.is_json)},
 	{"quiet", 'q', false, offsetof(struct command, print.is_quiet)},
 	{"verbose", 'v', false, offsetof(struct command, print.is_verbose)},
@@ -62,7 +63,7 @@ void options_help(const struct verb *verb) {
 	}
 	fputs(head, stdout);
 	for (size_t i = 0; options_verbs[i]; i++)
-		printf("  %-8s  %s\n", options_verbs[i]->name, options_verbs[i]->summary);
+		printf("  %-10s  %s\n", options_verbs[i]->name, options_verbs[i]->summary);
 	printf("\n%s\n`cpub-agent VERB --help` tells more about a verb.\n", globals_help);
 }
 
@@ -99,7 +100,7 @@ static enum exit_code take_long(struct command *command, int argc, char **argv, 
 	const char *word = argv[*index] + 2;
 	size_t size = strcspn(word, "=");
 	const char *text = word[size] == '=' ? word + size + 1 : NULL;
-	const struct verb_option *option = find_long(globals, word, size);
+	const struct verb_option *option = find_long(options_globals, word, size);
 
 	if (!option && command->verb)
 		option = find_long(command->verb->options, word, size);
@@ -125,7 +126,7 @@ static enum exit_code take_long(struct command *command, int argc, char **argv, 
 /* "-qv": flags only. */
 static enum exit_code take_letters(struct command *command, const char *word) {
 	for (const char *letter = word + 1; *letter; letter++) {
-		const struct verb_option *option = find_letter(globals, *letter);
+		const struct verb_option *option = find_letter(options_globals, *letter);
 		char shown[] = {'-', *letter, '\0'};
 
 		if (!option)
@@ -135,12 +136,20 @@ static enum exit_code take_letters(struct command *command, const char *word) {
 	return EXIT_DONE;
 }
 
+static bool take_object(struct command *command, const char *word) {
+	const char *const *object = command->verb->objects;
+
+	while (object && *object && strcmp(*object, word) != 0)
+		object++;
+	if (!object || !*object)
+		return false;
+	command->object = *object;
+	return true;
+}
+
 static enum exit_code take_word(struct command *command, const char *word) {
-	if (command->verb && command->verb->object && !command->has_object &&
-		strcmp(word, command->verb->object) == 0) {
-		command->has_object = true;
+	if (command->verb && !command->object && take_object(command, word))
 		return EXIT_DONE;
-	}
 	/* Not repeated: the second word may well be a token. */
 	if (command->verb)
 		return print_usage(&command->print,

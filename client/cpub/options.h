@@ -9,6 +9,8 @@
 
 /* All verbs, in the order of the help text; the end has no entry. */
 extern const struct verb *const options_verbs[];
+/* The options of every verb; the end has no name. */
+extern const struct verb_option options_globals[];
 
 /*
  * Fills the command. Returns EXIT_DONE, or EXIT_USAGE after it has said what is wrong. The

@@ -53,8 +53,10 @@ struct command {
 	const char *store;
 	bool no_passphrase;
 
+	/* The word behind the verb, one of its `objects`; NULL without. */
+	const char *object;
+
 	/* setup */
-	bool has_object;
 	bool check;
 	bool undo;
 
@@ -74,8 +76,8 @@ struct verb {
 	const char *name;
 	const char *summary;
 	const char *help;
-	/* The one word that may follow, as `cargo` does `setup`; NULL for none. */
-	const char *object;
+	/* The words of which one may follow, as `cargo` does `setup`, ended by NULL; NULL for none. */
+	const char *const *objects;
 	/* The options of this verb alone, ended by one without a name. */
 	const struct verb_option *options;
 	enum exit_code (*run)(struct command *command);
@@ -90,6 +92,7 @@ extern const struct verb verb_lock;
 extern const struct verb verb_unlock;
 extern const struct verb verb_passwd;
 extern const struct verb verb_trust;
+extern const struct verb verb_completion;
 extern const struct verb verb_setup;
 extern const struct verb verb_doctor;
 extern const struct verb verb_import;

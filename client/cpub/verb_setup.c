@@ -97,7 +97,7 @@ static enum exit_code run(struct command *command) {
 	_cleanup_(setup_done) struct setup setup = SETUP_NULL;
 	enum exit_code code;
 
-	if (!command->has_object)
+	if (!command->object)
 		return print_usage(
 			&command->print, "what is to be set up? `cpub-agent setup cargo`");
 	if (command->check && command->undo)
@@ -126,6 +126,8 @@ static const struct verb_option options[] = {
 	{NULL, 0, false, 0},
 };
 
+static const char *const objects[] = {"cargo", NULL};
+
 const struct verb verb_setup = {
 	.name = "setup",
 	.summary = "Make cargo ask cpub-agent for tokens",
@@ -148,7 +150,7 @@ const struct verb verb_setup = {
 		"                  registry, in the current folder. Ends with 1 if it does not\n"
 		"  --undo          Put the file back as it was, or take our entry out of it if it\n"
 		"                  was changed since\n",
-	.object = "cargo",
+	.objects = objects,
 	.options = options,
 	.run = run,
 };
