@@ -15,7 +15,7 @@ struct secret {
 /* The programs that use secrets are single-threaded, so a plain counter will do. */
 static size_t n_unlocked;
 
-/* A child has a use of its own, and may live longer than the secret. Whole pages, as it has to be. */
+/* A child may live longer than the secret. Whole pages, as it has to be. */
 static int keep_from_children(uint8_t *bytes, size_t size) {
 	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
 	uintptr_t start = (uintptr_t) bytes & ~(page - 1);
