@@ -7,7 +7,7 @@ Nothing here sleeps and hopes: waiting is always for something that will be seen
 import array
 import json
 import os
-import secrets
+import random
 import signal
 import socket
 import string
@@ -17,10 +17,13 @@ from pathlib import Path
 
 import pexpect
 
-# Fresh for each run, so that a search of memory or disk finds only what this run left.
+# Fresh for each run, so that a search of memory or disk finds only what this run left; the same in
+# all processes of one run (pytest-xdist), where tests are named by what they are given.
 _ALNUM = string.ascii_letters + string.digits
-TOKEN = "cio" + "".join(secrets.choice(_ALNUM) for _ in range(32))
-PASSPHRASE = "correct-horse-" + "".join(secrets.choice(_ALNUM) for _ in range(16))
+_RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+_CHOICE = random.Random(_RUN) if _RUN else random.SystemRandom()
+TOKEN = "cio" + "".join(_CHOICE.choice(_ALNUM) for _ in range(32))
+PASSPHRASE = "correct-horse-" + "".join(_CHOICE.choice(_ALNUM) for _ in range(16))
 
 PATIENCE = 30  # seconds for one thing to happen
 CARGO_PATIENCE = 120
