@@ -322,7 +322,7 @@ const char *print_day(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]) {
 #define MINUTE 60
 #define DAY (24 * 60 * MINUTE)
 
-/* The same bounds as the agent has (agent/rule/expiry.h); its days begin where `--expires` has them. */
+/* The bounds are the agent's (agent/rule/expiry.h), and a day is what `--expires` calls one. */
 enum print_style print_expiry(int64_t expires, char buffer[PRINT_EXPIRY_SIZE]) {
 	int64_t left = expires - (int64_t) time(NULL), days = left / DAY;
 	time_t when = (time_t) expires;
