@@ -1,6 +1,6 @@
 """
-What a person tells of a token at login: when it ends, what it may do and on which crates. It is shown
-wherever the token is used, warned of in time, and a token that is over is not handed out.
+What a person tells of a token at login: when it ends, what it may do and on which crates. It is
+shown wherever the token is used, warned of in time, and a token that is over is not handed out.
 
 No test waits for a clock but by a second or two: less than a minute left counts as over.
 """
@@ -233,7 +233,8 @@ def test_expires_takes_a_span(open_desk, registry, word, seconds):
 
 
 @pytest.mark.parametrize("word", [
-    "", "soon", "90", "d", "-5d", "0d", "90 d", "90days", "1e3d", "5m", "999999999y", "99999999999d",
+    "", "soon", "90", "d", "-5d", "0d", "90 d", "90days", "1e3d", "5m", "999999999y",
+    "99999999999d",
     "2001-01-01", "2099-02-30", "2099-2-3", "2099- 2- 3", "2099-02-20T10:00", "20990220", "\x1b[2J",
 ], ids=ascii)
 def test_other_words_for_expires_are_a_usage_error(open_desk, registry, word):

@@ -18,8 +18,8 @@ from certificate import Certificate
 from desk import PASSPHRASE, TOKEN, Desk
 from gate import sha256
 from play import (
-    APPROVE, CRATES_IO, LOG_IN, OTHER_TOKEN, TOKEN_FOR, accounts, ask_provider, ends, listener, refused,
-    terminal_login, token_of,
+    APPROVE, CRATES_IO, LOG_IN, OTHER_TOKEN, TOKEN_FOR, accounts, ask_provider, ends, listener,
+    refused, terminal_login, token_of,
 )
 from registry import Registry
 
