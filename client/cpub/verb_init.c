@@ -64,19 +64,18 @@ static const struct verb_option options[] = {
 const struct verb verb_init = {
 	.name = "init",
 	.summary = "Make the store for tokens",
-	.help = "Usage: cpub-agent init [--store auto|keyring|vault]\n"
+	.help = "Usage: cpub-agent init [--store auto|vault|keyring]\n"
 		"                       [--with-passphrase | --no-passphrase]\n"
 		"\n"
 		"Makes the store for tokens, once, and asks for a new passphrase. The choice of "
 		"the\n"
 		"store is recorded and never changed silently.\n"
 		"\n"
-		"  --store auto        The keyring where there is one, else the vault (the "
-		"default)\n"
-		"  --store keyring     Sealed items in the system's keyring (Secret Service)\n"
 		"  --store vault       A sealed file of cpub-agent's own\n"
+		"  --store auto        The best that there is: the vault, today (the default)\n"
+		"  --store keyring     The system's keyring: refused, as this version has none\n"
 		"  --with-passphrase   The first line of standard input is the passphrase\n"
-		"  --no-passphrase     None: only with a keyring, and less safe (level 1)\n",
+		"  --no-passphrase     None: only with a keyring, so refused as well\n",
 	.options = options,
 	.run = run,
 };
