@@ -64,7 +64,8 @@ void options_help(const struct verb *verb) {
 	fputs(head, stdout);
 	for (size_t i = 0; options_verbs[i]; i++)
 		printf("  %-10s  %s\n", options_verbs[i]->name, options_verbs[i]->summary);
-	printf("\n%s\n`cpub-agent VERB --help` tells more about a verb.\n", globals_help);
+	printf("\n%s\n`cpub-agent VERB --help` tells more about a verb, `man cpub-agent` all of it.\n",
+		globals_help);
 }
 
 /* " VERB" for a hint, or nothing. */
