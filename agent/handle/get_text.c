@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "agent/account.h"
+#include "agent/clean_text.h"
 #include "agent/history.h"
 #include "agent/peer.h"
 #include "agent/rule/expiry.h"
@@ -58,12 +59,18 @@ static void write_expiry(FILE *out, const struct account *account) {
 }
 
 static void write_told(FILE *out, const struct account *account) {
-	if (account->scope || account->crates)
-		fprintf(out, "  told of it  %s%s%s\n", account->scope ? account->scope : "any act",
-			account->crates ? " on " : "", account->crates ? account->crates : "");
+	if (!account->scope && !account->crates)
+		return;
+	fprintf(out, "  told of it  ");
+	clean_text_write(out, account->scope ? account->scope : "any act");
+	if (account->crates) {
+		fprintf(out, " on ");
+		clean_text_write(out, account->crates);
+	}
+	(void) fputc('\n', out);
 }
 
-/* Every part was checked to be printable. */
+/* Every part was checked to be printable, and what a person told of a token is cleaned. */
 int get_text(const struct session *session, const char *name, const struct account *account,
 	const struct history_answer *history, char **ret) {
 	const struct request *request = session->request;

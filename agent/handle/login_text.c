@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "agent/account.h"
+#include "agent/clean_text.h"
 #include "agent/handle/login.h"
 #include "agent/peer.h"
 #include "agent/pin.h"
@@ -20,26 +21,10 @@ bool login_text_is_printable(const char *text) {
 	if (size == 0 || size > URL_MAX)
 		return false;
 	for (const char *c = text; *c; c++) {
-		if (*c < 0x20 || *c > 0x7e)
+		if (*c <= 0x20 || *c > 0x7e)
 			return false;
 	}
 	return true;
-}
-
-/* Longer texts could forge lines of ours by wrapping; so could rows of blanks, of which one stays. */
-#define CLEAN_MAX 160
-
-/* A text of the client's: control bytes and anything exotic become `?`. */
-static void write_clean(FILE *out, const char *text) {
-	for (const char *c = text; *c; c++) {
-		if (c - text == CLEAN_MAX) {
-			fprintf(out, "...");
-			return;
-		}
-		if (*c == ' ' && c > text && c[-1] == ' ')
-			continue;
-		(void) fputc(*c < 0x20 || *c > 0x7e ? '?' : *c, out);
-	}
 }
 
 static void write_source(FILE *out, const struct request *request) {
@@ -47,7 +32,7 @@ static void write_source(FILE *out, const struct request *request) {
 
 	fprintf(out, "  name      ");
 	if (request->registry_name)
-		write_clean(out, request->registry_name);
+		clean_text_write(out, request->registry_name);
 	else
 		fprintf(out, "(none)");
 	switch (request->url_source) {
@@ -59,15 +44,15 @@ static void write_source(FILE *out, const struct request *request) {
 		break;
 	case URL_SOURCE_USER:
 		fprintf(out, ", from your own ");
-		write_clean(out, from);
+		clean_text_write(out, from);
 		break;
 	case URL_SOURCE_PROJECT:
 		fprintf(out, ", from the PROJECT's file ");
-		write_clean(out, from);
+		clean_text_write(out, from);
 		break;
 	case URL_SOURCE_ENVIRONMENT:
 		fprintf(out, ", from the ENVIRONMENT variable ");
-		write_clean(out, from);
+		clean_text_write(out, from);
 		break;
 	case _URL_SOURCE_MAX:
 	case _URL_SOURCE_INVALID:
@@ -79,12 +64,12 @@ static void write_source(FILE *out, const struct request *request) {
 static void write_network(FILE *out, const struct request *request) {
 	if (request->ca_pem) {
 		fprintf(out, "  CA        ");
-		write_clean(out, request->ca_file ? request->ca_file : "given");
+		clean_text_write(out, request->ca_file ? request->ca_file : "given");
 		fprintf(out, " (%zu bytes, sealed with the account)\n", strlen(request->ca_pem));
 	}
 	if (request->proxy) {
 		fprintf(out, "  proxy     ");
-		write_clean(out, request->proxy);
+		clean_text_write(out, request->proxy);
 		fprintf(out, " (sealed with the account)\n");
 	}
 }
@@ -98,7 +83,7 @@ static void write_token_page(FILE *out, const struct login *login) {
 		fprintf(out, "  token at  https://crates.io/settings/tokens\n");
 	} else if (page) {
 		fprintf(out, "  token at  ");
-		write_clean(out, page);
+		clean_text_write(out, page);
 		fprintf(out, " (claimed)\n");
 	}
 }
@@ -135,10 +120,16 @@ static void write_told(FILE *out, const struct request *request) {
 	if (request->expires > 0 && gmtime_r(&when, &day) &&
 		strftime(text, sizeof(text), "%Y-%m-%d", &day) > 0)
 		fprintf(out, "  expires   %s (as you say)\n", text);
-	if (request->scope)
-		fprintf(out, "  scope     %s (as you say)\n", request->scope);
-	if (request->crates)
-		fprintf(out, "  crates    %s (as you say)\n", request->crates);
+	if (request->scope) {
+		fprintf(out, "  scope     ");
+		clean_text_write(out, request->scope);
+		fprintf(out, " (as you say)\n");
+	}
+	if (request->crates) {
+		fprintf(out, "  crates    ");
+		clean_text_write(out, request->crates);
+		fprintf(out, " (as you say)\n");
+	}
 }
 
 int login_text(const struct login *login, char **ret) {
@@ -176,20 +167,31 @@ int login_text_opened(const struct login *login, char **ret) {
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }
 
-static void write_change(FILE *out, const char *what, const char *old, const char *new) {
-	bool is_same = old && new ? strcmp(old, new) == 0 : old == new;
+static bool is_same(const char *a, const char *b) {
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
 
-	fprintf(out, "  %-10s%s%s\n", what, new ? new : "(none)", is_same ? ", as before" : "");
-	if (!is_same)
+/* Of two URLs, in which there is no blank. */
+static void write_change(FILE *out, const char *what, const char *old, const char *new) {
+	fprintf(out, "  %-10s%s%s\n", what, new ? new : "(none)",
+		is_same(old, new) ? ", as before" : "");
+	if (!is_same(old, new))
 		fprintf(out, "    before  %s\n", old ? old : "(none)");
+}
+
+/* By which CA and proxy the index is reached. */
+static void write_way(FILE *out, const struct request *request, const struct account *old) {
+	write_network(out, request);
+	if (!is_same(old->ca_pem, request->ca_pem))
+		fprintf(out, "  CA        another than the one that was sealed: %s\n",
+			request->ca_pem ? "the one above" : "the system's");
+	write_change(out, "proxy", old->proxy, request->proxy);
 }
 
 int login_text_trust(const struct session *session, const struct account *old,
 	const struct pin *pin, char **ret) {
 	const struct request *request = session->request;
 	_cleanup_(freep) char *who = peer_describe(&session->peer);
-	bool is_ca_same = old->ca_pem && request->ca_pem ? strcmp(old->ca_pem, request->ca_pem) == 0
-							 : old->ca_pem == request->ca_pem;
 	size_t size;
 	FILE *out = open_memstream(ret, &size);
 
@@ -202,11 +204,7 @@ int login_text_trust(const struct session *session, const struct account *old,
 	if (pin_is_elsewhere(pin))
 		fprintf(out, "            on ANOTHER HOST than the index\n");
 	write_change(out, "dl", old->dl, pin_dl(pin));
-	write_network(out, request);
-	if (!is_ca_same)
-		fprintf(out, "  CA        another than the one that was sealed: %s\n",
-			request->ca_pem ? "the one above" : "the system's");
-	write_change(out, "proxy", old->proxy, request->proxy);
+	write_way(out, request, old);
 	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }

@@ -18,5 +18,5 @@ int login_text_opened(const struct login *login, char **ret);
 int login_text_trust(const struct session *session, const struct account *old,
 	const struct pin *pin, char **ret);
 
-/* 1 to 1024 bytes of printable ASCII. */
+/* 1 to 1024 bytes of printable ASCII, none of them a blank. */
 bool login_text_is_printable(const char *text);
