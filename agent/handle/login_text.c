@@ -179,6 +179,13 @@ static void write_change(FILE *out, const char *what, const char *old, const cha
 		fprintf(out, "    before  %s\n", old ? old : "(none)");
 }
 
+static void write_origin_change(FILE *out, const struct account *old, const struct pin *pin) {
+	write_change(out, "api", old->api, pin_api(pin));
+	if (pin_is_elsewhere(pin))
+		fprintf(out, "            on ANOTHER HOST than the index\n");
+	write_change(out, "dl", old->dl, pin_dl(pin));
+}
+
 /* By which CA and proxy the index is reached. */
 static void write_way(FILE *out, const struct request *request, const struct account *old) {
 	write_network(out, request);
@@ -197,13 +204,12 @@ int login_text_trust(const struct session *session, const struct account *old,
 
 	if (!out)
 		return -ENOMEM;
-	fprintf(out, "cpub-agent: let the token of this account go there from now on?\n");
+	fprintf(out, pin ? "cpub-agent: let the token of this account go there from now on?\n"
+			 : "cpub-agent: show the index its token for reads, another way than before?\n");
 	fprintf(out, "  index     %s\n", session->url);
 	fprintf(out, "  account   %.*s\n", account_given_size(old), old->name);
-	write_change(out, "api", old->api, pin_api(pin));
-	if (pin_is_elsewhere(pin))
-		fprintf(out, "            on ANOTHER HOST than the index\n");
-	write_change(out, "dl", old->dl, pin_dl(pin));
+	if (pin)
+		write_origin_change(out, old, pin);
 	write_way(out, request, old);
 	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
 	return fclose(out) == 0 ? 0 : -ENOMEM;

@@ -14,7 +14,10 @@ int login_text(const struct login *login, char **ret);
 /* What an index told once it had the token. */
 int login_text_opened(const struct login *login, char **ret);
 
-/* What a person sees before another origin is pinned: the old one and the new one. */
+/*
+ * What a person sees before another origin is pinned: the old one and the new one.
+ * Without a pin, before the index is asked: only which way.
+ */
 int login_text_trust(const struct session *session, const struct account *old,
 	const struct pin *pin, char **ret);
 

@@ -3,10 +3,11 @@
  * it names now, and pins that, if the person agrees. CA and proxy are taken anew
  * as well. The token stays.
  *
- *   trust_handle → what the index names (agent/pin); with the token for reads
- *                  where it wants one
- *   trust_pinned → the same as before: answered; else the passphrase
- *   trust_agreed → stored and read back
+ *   trust_handle     → the passphrase, where a token for reads would go by another CA
+ *                      or proxy than was sealed: nobody has agreed to those yet
+ *   trust_ask_index  → what the index names (agent/pin); with that token, if there is one
+ *   trust_pinned     → the same as before: answered; else the passphrase
+ *   trust_agreed     → stored and read back
  */
 
 #include <errno.h>
@@ -38,6 +39,7 @@ struct trust {
 	struct account *old; /* without its token */
 	struct pin *pin;
 	struct consent *consent;
+	bool is_way_agreed; /* to CA and proxy, before the index was asked */
 	bool is_storing;
 };
 
@@ -170,33 +172,27 @@ static bool is_same(const char *a, const char *b) {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static bool trust_is_same(const struct trust *trust) {
+static bool trust_is_same_origin(const struct trust *trust) {
+	return is_same(trust->old->api, pin_api(trust->pin)) &&
+		is_same(trust->old->dl, pin_dl(trust->pin));
+}
+
+static bool trust_is_same_way(const struct trust *trust) {
 	const struct request *request = trust->session->request;
 
-	return is_same(trust->old->api, pin_api(trust->pin)) &&
-		is_same(trust->old->dl, pin_dl(trust->pin)) &&
-		is_same(trust->old->ca_pem, request->ca_pem) &&
+	return is_same(trust->old->ca_pem, request->ca_pem) &&
 		is_same(trust->old->proxy, request->proxy);
 }
 
-static void trust_pinned(enum refusal refusal, const char *detail, void *userdata) {
+static void trust_ask(struct trust *trust, const char *question, consent_done_t done) {
 	_cleanup_(freep) char *text = NULL;
-	struct trust *trust = userdata;
 	struct session *session = trust->session;
 	int r;
 
-	if (refusal != REFUSAL_NONE) {
-		trust_refuse(trust, refusal, detail);
-		return;
-	}
-	if (trust_is_same(trust)) {
-		trust_answer(trust, false);
-		return;
-	}
 	r = login_text_trust(session, trust->old, trust->pin, &text);
 	if (r == 0)
-		r = consent_new(session, dispatch_row(session)->act, session->terminal,
-			text, "Trust it?", trust_agreed, trust, &trust->consent);
+		r = consent_new(session, dispatch_row(session)->act, session->terminal, text,
+			question, done, trust, &trust->consent);
 	if (r == -ENOTTY)
 		trust_refuse(trust, REFUSAL_NEEDS_TERMINAL, NULL);
 	else if (r == -EPERM)
@@ -205,7 +201,20 @@ static void trust_pinned(enum refusal refusal, const char *detail, void *userdat
 		session_fail(session, r, "asking for agreement");
 }
 
-static int trust_ask_index(struct trust *trust) {
+static void trust_pinned(enum refusal refusal, const char *detail, void *userdata) {
+	struct trust *trust = userdata;
+
+	if (refusal != REFUSAL_NONE)
+		trust_refuse(trust, refusal, detail);
+	else if (trust_is_same_origin(trust) && trust_is_same_way(trust))
+		trust_answer(trust, false);
+	else if (trust_is_same_origin(trust) && trust->is_way_agreed)
+		trust_agreed(REFUSAL_NONE, trust);
+	else
+		trust_ask(trust, "Trust it?", trust_agreed);
+}
+
+static void trust_ask_index(struct trust *trust) {
 	_cleanup_(route_freep) struct route *route = NULL;
 	struct session *session = trust->session;
 	const struct request *request = session->request;
@@ -218,10 +227,40 @@ static int trust_ask_index(struct trust *trust) {
 	int r;
 
 	r = route_new(session->agent->store, session->url, trust->name, &route);
-	if (r < 0)
-		return r;
-	ask.token = route->token;
-	return pin_new(session->agent, session->url, &ask, trust_pinned, trust, &trust->pin);
+	if (r == 0) {
+		ask.token = route->token;
+		r = pin_new(session->agent, session->url, &ask, trust_pinned, trust, &trust->pin);
+	}
+	if (r == -EINVAL)
+		trust_refuse(trust, REFUSAL_BAD_URL, request->api);
+	else if (r < 0)
+		session_fail(session, r, "asking the index");
+}
+
+static void trust_way_agreed(enum refusal refusal, void *userdata) {
+	struct trust *trust = userdata;
+
+	trust->consent = consent_free(trust->consent);
+	if (refusal != REFUSAL_NONE) {
+		trust_refuse(trust, refusal, NULL);
+		return;
+	}
+	trust->is_way_agreed = true;
+	trust_ask_index(trust);
+}
+
+/* 1 if reads of this registry have a token, 0 if not. */
+static int trust_has_reader(const struct trust *trust) {
+	_cleanup_(account_freep) struct account *reader = NULL;
+	_cleanup_(freep) char *name = account_read_name(trust->name);
+	int r;
+
+	if (!name)
+		return -ENOMEM;
+	if (trust->old->is_marked)
+		return 1;
+	r = store_find(trust->session->agent->store, trust->session->url, name, false, &reader);
+	return r == 0 ? 1 : r == -ENOENT ? 0 : r;
 }
 
 void trust_handle(struct session *session) {
@@ -246,9 +285,11 @@ void trust_handle(struct session *session) {
 		return;
 	}
 	if (r == 0)
-		r = trust_ask_index(trust);
-	if (r == -EINVAL)
-		trust_refuse(trust, REFUSAL_BAD_URL, request->api);
-	else if (r < 0)
-		session_fail(session, r, "asking the index");
+		r = trust_has_reader(trust);
+	if (r < 0)
+		session_fail(session, r, "looking for an account");
+	else if (r > 0 && !trust_is_same_way(trust))
+		trust_ask(trust, "Ask the index that way?", trust_way_agreed);
+	else
+		trust_ask_index(trust);
 }
