@@ -113,9 +113,13 @@ static void print_formatted(FILE *file, const char *format, va_list arguments) {
 void print_row(const struct print *print, const char *label, enum print_style style,
 	const char *format, ...) {
 	bool has_color = print->has_color && style != PRINT_PLAIN;
+	size_t size = strlen(label);
 	va_list arguments;
 
-	printf("  %-*s ", LABEL_WIDTH, label);
+	/* It can be a name out of somebody's file. */
+	fputs("  ", stdout);
+	print_clean(stdout, label);
+	printf("%*s ", size < LABEL_WIDTH ? (int) (LABEL_WIDTH - size) : 0, "");
 	if (has_color)
 		fputs(style_codes[style], stdout);
 	va_start(arguments, format);

@@ -49,7 +49,7 @@ void print_clean(FILE *file, const char *text);
 
 /*
  * One row "  label      text…" on standard output. %s of the format is cleaned,
- * since the whole text is.
+ * since the whole text is, and so is the label.
  */
 __attribute__((format(printf, 4, 5))) void print_row(const struct print *print, const char *label,
 	enum print_style style, const char *format, ...);
