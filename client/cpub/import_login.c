@@ -10,6 +10,7 @@
 #include "import_list.h"
 #include "network.h"
 #include "protocol/json.h"
+#include "protocol/names.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "registry.h"
@@ -88,10 +89,25 @@ static int take_network(
 	return 0;
 }
 
-/* A token of this registry was stored a moment ago: cargo would not use this one. */
+/* By their URLs: two names can lead to one registry, and there to one account. */
+static bool is_same_registry(const struct import_token *one, const struct import_token *other) {
+	_cleanup_(freep) char *url = NULL;
+	_cleanup_(freep) char *other_url = NULL;
+
+	if (!one->index_url || !other->index_url)
+		return strcmp(one->name, other->name) == 0;
+	return registry_url_canonical(one->index_url, &url) == 0 &&
+	       registry_url_canonical(other->index_url, &other_url) == 0 &&
+	       strcmp(url, other_url) == 0;
+}
+
+/*
+ * A token of this registry was stored a moment ago: this one, which may not be what
+ * cargo uses, must not take its place, for both may be wiped then.
+ */
 static bool has_better(const struct import_login *login, const struct import_token *token) {
 	for (const struct import_token *t = login->list->tokens; t < token; t++) {
-		if (strcmp(t->name, token->name) == 0 && import_token_is_stored(t))
+		if (import_token_is_stored(t) && is_same_registry(t, token))
 			return true;
 	}
 	return false;
@@ -149,7 +165,7 @@ static int take_answer(
 		reply->refusal == _REFUSAL_INVALID ? (code ? code : "unknown")
 						   : refusal_name(reply->refusal),
 		has_better(login, token) && reply->refusal == REFUSAL_ACCOUNT_EXISTS
-			? "another token of that registry was imported, which cargo prefers"
+			? "another token of that registry was imported before it"
 			: why);
 }
 

@@ -226,7 +226,7 @@ def test_import_takes_the_file_first_that_cargo_uses(open_desk, registry):
     first, second = json.loads(done.stdout)["tokens"]
     assert first["file"].endswith("credentials") and first["result"] == "stored"
     assert second["file"].endswith("credentials.toml") and second["result"] == "refused"
-    assert "which cargo prefers" in second["message"] and done.returncode == 9
+    assert "imported before it" in second["message"] and done.returncode == 9
     assert token_of(open_desk, registry.index) == TOKEN
 
 
