@@ -28,6 +28,7 @@ struct passwd {
 	struct session *session;
 	struct passphrase *old;
 	struct new_passphrase *new;
+	struct kdf confirmed; /* of the passphrase that was typed */
 	bool is_storing;
 };
 
@@ -83,6 +84,13 @@ static void passwd_stored(int error, void *userdata) {
 	session_send(session);
 }
 
+/* Another may have changed it since: then nobody has typed the one that it has now. */
+static bool passwd_is_confirmed(const struct passwd *passwd) {
+	const struct kdf *kdf = store_kdf(passwd->session->agent->store);
+
+	return kdf && memcmp(kdf->salt, passwd->confirmed.salt, SEAL_SALT_SIZE) == 0;
+}
+
 static void passwd_given(enum refusal refusal, const struct kdf *kdf,
 	const struct secret *slot_key, void *userdata) {
 	struct passwd *passwd = userdata;
@@ -91,6 +99,10 @@ static void passwd_given(enum refusal refusal, const struct kdf *kdf,
 
 	if (refusal != REFUSAL_NONE) {
 		passwd_refuse(passwd, refusal, NULL);
+		return;
+	}
+	if (!passwd_is_confirmed(passwd)) {
+		passwd_refuse(passwd, REFUSAL_WRONG_PASSPHRASE, NULL);
 		return;
 	}
 	r = store_rekey(session->agent->store, kdf, slot_key, passwd_stored, passwd);
@@ -110,13 +122,17 @@ static void passwd_given(enum refusal refusal, const struct kdf *kdf,
 
 static void passwd_confirmed(enum refusal refusal, void *userdata) {
 	struct passwd *passwd = userdata;
+	const struct kdf *kdf = store_kdf(passwd->session->agent->store);
 	int r;
 
 	passwd->old = passphrase_free(passwd->old);
+	if (refusal == REFUSAL_NONE && !kdf)
+		refusal = REFUSAL_LOCKED;
 	if (refusal != REFUSAL_NONE) {
 		passwd_refuse(passwd, refusal, NULL);
 		return;
 	}
+	passwd->confirmed = *kdf;
 	r = new_passphrase_new(passwd->session,
 		"cpub-agent: choose the new passphrase. It cannot be recovered.", passwd_given,
 		passwd, &passwd->new);
