@@ -143,19 +143,40 @@ static void get_grant(struct get *get) {
 		log_warning("a grant was not kept, the next crate is asked for again");
 }
 
+/* What a failure to find or open an account means. */
+static enum refusal get_refusal(int error) {
+	switch (error) {
+	case -ENOENT:
+		return REFUSAL_ACCOUNT_UNKNOWN;
+	case -ENOKEY:
+		return REFUSAL_LOCKED;
+	case -EBADMSG:
+		return REFUSAL_STORE_DAMAGED;
+	default:
+		return refusal_from_errno(error);
+	}
+}
+
 int get_open_token(struct get *get, const char *name, struct account **ret) {
 	struct session *session = get->session;
 	int r = store_find(session->agent->store, session->url, name, true, ret);
 
-	if (r == -ENOENT)
-		session_refuse(session, REFUSAL_ACCOUNT_UNKNOWN, name);
-	else if (r == -ENOKEY)
-		session_refuse(session, REFUSAL_LOCKED, NULL);
-	else if (r == -EBADMSG)
-		session_refuse(session, REFUSAL_STORE_DAMAGED, NULL);
-	else if (r < 0)
-		session_fail(session, r, "opening an account");
+	if (r < 0) {
+		get_take_back(get);
+		get_refuse(get, get_refusal(r), r == -ENOENT ? get->account : NULL);
+	}
 	return r;
+}
+
+/* Told on the terminal of the grant: an approval that nobody sees used is no approval. */
+static void get_say(const struct get *get) {
+	const struct request *request = get->session->request;
+	_cleanup_(freep) char *text = NULL;
+
+	if (asprintf(&text,
+		    "cpub-agent: covered by your approval, releasing the token for %s %s\n",
+		    request->crate, request->version) >= 0)
+		prompt_say(get->session->agent, get->terminal, text);
 }
 
 /* All is decided. The audit line first, then the secret. */
@@ -173,6 +194,8 @@ static void get_release(struct get *get) {
 	}
 	if (get_open_token(get, get->account, &account) < 0)
 		return;
+	if (get->is_covered)
+		get_say(get);
 	get_watch(get);
 	get_grant(get);
 	reply_token(session_answer(session, true), secret_peek(account->token),
@@ -191,11 +214,35 @@ static void get_compared(enum refusal refusal, const char *detail, void *userdat
 	get_release(get);
 }
 
-/* Approved. cargo sends the token where the index says: is that where it was at login? */
-static void get_compare(struct get *get) {
+/* REFUSAL_NONE and *ret (caller frees) for an account whose token may be used. */
+enum refusal get_find(struct get *get, const char *name, struct account **ret) {
+	_cleanup_(account_freep) struct account *account = NULL;
 	struct session *session = get->session;
+	int r = store_find(session->agent->store, session->url, name, false, &account);
+
+	if (r < 0)
+		return get_refusal(r);
+	if (expiry_is_over(account->expires, (int64_t) time(NULL)))
+		return REFUSAL_TOKEN_EXPIRED;
+	*ret = TAKE_PTR(account);
+	return REFUSAL_NONE;
+}
+
+/*
+ * Approved. Is there still such an account, or, of a store that was locked, at all? And cargo
+ * sends the token where the index says: is that where it was at login?
+ */
+static void get_compare(struct get *get) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	struct session *session = get->session;
+	enum refusal refusal = get_find(get, get->account, &account);
 	int r;
 
+	if (refusal != REFUSAL_NONE) {
+		get_take_back(get);
+		get_refuse(get, refusal, get->account);
+		return;
+	}
 	get->route = route_free(get->route);
 	r = route_new(session->agent->store, session->url, get->account, &get->route);
 	if (r == 0)
@@ -218,36 +265,6 @@ static void get_approved(enum refusal refusal, void *userdata) {
 		get_compare(get);
 }
 
-/* REFUSAL_NONE and *ret (caller frees) for an account whose token may be used. */
-enum refusal get_find(struct get *get, const char *name, struct account **ret) {
-	_cleanup_(account_freep) struct account *account = NULL;
-	struct session *session = get->session;
-	int r = store_find(session->agent->store, session->url, name, false, &account);
-
-	if (r == -ENOENT)
-		return REFUSAL_ACCOUNT_UNKNOWN;
-	if (r == -ENOKEY)
-		return REFUSAL_LOCKED;
-	if (r == -EBADMSG)
-		return REFUSAL_STORE_DAMAGED;
-	if (r < 0)
-		return refusal_from_errno(r);
-	if (expiry_is_over(account->expires, (int64_t) time(NULL)))
-		return REFUSAL_TOKEN_EXPIRED;
-	*ret = TAKE_PTR(account);
-	return REFUSAL_NONE;
-}
-
-/* The one passphrase has unlocked the store and approved; is there such an account? */
-static void get_unlocked(enum refusal refusal, void *userdata) {
-	_cleanup_(account_freep) struct account *account = NULL;
-	struct get *get = userdata;
-
-	if (refusal == REFUSAL_NONE)
-		refusal = get_find(get, get->account, &account);
-	get_approved(refusal, get);
-}
-
 /* Asks the person: to unlock and approve at once, or to approve. */
 static void get_ask(struct get *get, const struct history_answer *history) {
 	_cleanup_(account_freep) struct account *account = NULL;
@@ -268,7 +285,7 @@ static void get_ask(struct get *get, const struct history_answer *history) {
 			"Approve?", get_approved, get, &get->consent);
 	else
 		r = passphrase_new(session, PASSPHRASE_UNLOCK, session->terminal, get->text, NULL,
-			get_unlocked, get, &get->passphrase);
+			get_approved, get, &get->passphrase);
 	if (r == -ENOTTY)
 		get_refuse(get, is_open ? REFUSAL_NEEDS_TERMINAL : REFUSAL_LOCKED, NULL);
 	else if (r == -EPERM)
@@ -300,17 +317,6 @@ static void get_look(struct get *get) {
 		get_ask(get, NULL);
 }
 
-/* Told on the terminal of the grant: an approval that nobody sees used is no approval. */
-static void get_say(const struct get *get) {
-	const struct request *request = get->session->request;
-	_cleanup_(freep) char *text = NULL;
-
-	if (asprintf(&text,
-		    "cpub-agent: covered by your approval, releasing the token for %s %s\n",
-		    request->crate, request->version) >= 0)
-		prompt_say(get->session->agent, get->terminal, text);
-}
-
 /* Is this publish covered by an approval of the same cargo run? */
 static bool get_use_grant(struct get *get) {
 	struct session *session = get->session;
@@ -328,7 +334,6 @@ static bool get_use_grant(struct get *get) {
 		return false;
 	case GRANT_COVERED:
 		get->is_covered = true;
-		get_say(get);
 		get_compare(get);
 		return true;
 	case GRANT_REPEATED:
