@@ -286,21 +286,24 @@ static void login_begin(struct login *login) {
 		session_fail(session, r, "asking the index");
 }
 
-/* A token from a file, for an account that is there: perhaps it is the same, and all is well. */
+/*
+ * A token from a file, for an account that is there: perhaps it is the same, and all is well.
+ * Else it is taken again when somebody has agreed.
+ */
 static void login_compared(enum refusal refusal, struct secret *token, void *userdata) {
 	_cleanup_(account_freep) struct account *account = NULL;
+	_cleanup_(secret_freep) struct secret *taken = token;
 	struct login *login = userdata;
 	struct session *session = login->session;
 	int r;
 
 	login->entry = token_entry_free(login->entry);
-	login->token = token;
 	if (refusal != REFUSAL_NONE) {
 		login_refuse(login, refusal, NULL);
 		return;
 	}
 	r = store_find(session->agent->store, session->url, login->name, true, &account);
-	if (r == 0 && secret_equal(account->token, login->token))
+	if (r == 0 && secret_equal(account->token, taken))
 		login_answer_unchanged(login, account);
 	else
 		login_begin(login);

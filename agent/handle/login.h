@@ -51,7 +51,7 @@ void login_cannot_ask(struct login *login, int error);
 /* Does the token that came with the request stand for the yes? */
 bool login_is_agreed(const struct login *login);
 
-/* The person has agreed, and where there is a token already: it lies in login->token. */
+/* The person has agreed. */
 void login_take_token(struct login *login);
 /* Stores, reads back, answers. */
 void login_store(struct login *login);

@@ -196,10 +196,6 @@ void login_take_token(struct login *login) {
 	const char *api = pin_api(login->pin);
 	int r;
 
-	if (login->token) {
-		login_try(login);
-		return;
-	}
 	r = url_host(api ? api : login->session->url, &host);
 	if (r == 0)
 		r = token_entry_new(
