@@ -27,7 +27,7 @@ struct logout {
 	/* What is removed, for the answer. */
 	struct account **accounts;
 	size_t n_accounts;
-	uint64_t generation; /* of the store when they were shown */
+	uint64_t generation; /* of the store when it was asked */
 	bool is_erasing;
 };
 
@@ -121,7 +121,7 @@ static void logout_agreed(enum refusal refusal, void *userdata) {
 		session_refuse(session, refusal, NULL);
 		return;
 	}
-	/* `--all` means those that were shown. */
+	/* `--all` means those that were there when it was asked. */
 	if (store_generation(session->agent->store) != logout->generation) {
 		session_refuse(session, REFUSAL_BUSY, NULL);
 		return;
@@ -194,6 +194,9 @@ static int logout_collect(struct logout *logout) {
 	return r;
 }
 
+/* More than these nobody reads, and a question has its limit (FIELDS_MAX). */
+#define SHOWN_MAX 100
+
 static int logout_compose(const struct logout *logout, char **ret) {
 	_cleanup_(freep) char *who = peer_describe(&logout->session->peer);
 	size_t size;
@@ -202,10 +205,12 @@ static int logout_compose(const struct logout *logout, char **ret) {
 	if (!out)
 		return -ENOMEM;
 	fprintf(out, "cpub-agent: remove from the store?\n");
-	for (size_t i = 0; i < logout->n_accounts; i++)
+	for (size_t i = 0; i < logout->n_accounts && i < SHOWN_MAX; i++)
 		fprintf(out, "  %s (account %.*s%s)\n", logout->accounts[i]->url,
 			account_given_size(logout->accounts[i]), logout->accounts[i]->name,
 			account_is_for_read(logout->accounts[i]) ? ", for reads alone" : "");
+	if (logout->n_accounts > SHOWN_MAX)
+		fprintf(out, "  and %zu more\n", logout->n_accounts - SHOWN_MAX);
 	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }
