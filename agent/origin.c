@@ -39,9 +39,15 @@ static void origin_changed(struct origin *origin) {
 static void origin_asked(enum refusal refusal, const char *detail, void *userdata) {
 	struct origin *origin = userdata;
 
-	/* It answered, and with nothing that names an API. */
-	if (refusal == REFUSAL_INDEX_INVALID) {
-		origin->done(REFUSAL_ORIGIN_CHANGED, detail, origin->userdata);
+	/*
+	 * It answered, and not as it did at login. Whoever can make it do so, or has put a
+	 * token for reads there that it does not take, would get by otherwise.
+	 */
+	if (refusal == REFUSAL_INDEX_INVALID)
+		refusal = REFUSAL_ORIGIN_CHANGED;
+	if (refusal == REFUSAL_ORIGIN_CHANGED || refusal == REFUSAL_AUTH_REQUIRED ||
+		refusal == REFUSAL_TOKEN_REJECTED || refusal == REFUSAL_REDIRECT) {
+		origin->done(refusal, detail, origin->userdata);
 		return;
 	}
 	if (refusal != REFUSAL_NONE) {

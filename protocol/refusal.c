@@ -126,7 +126,7 @@ static const struct {
 		"login`"},
 	[REFUSAL_TOKEN_REJECTED] = {"token-rejected", EXIT_REGISTRY,
 		"the registry does not accept this token: it is mistyped, revoked or expired; nothing was "
-		"stored"},
+		"stored or handed out"},
 	[REFUSAL_OWNER_LOCKED] = {"owner-locked", EXIT_REGISTRY,
 		"the registry has locked the account that this token belongs to; ask its operators"},
 	[REFUSAL_ORIGIN_CHANGED] = {"origin-changed", EXIT_DENIED,

@@ -134,13 +134,30 @@ def test_publish_works_again_after_trust(ready_desk, registry, what):
 # No answer: cargo reads the index by itself, so the agent goes on, and says so in its log.
 
 @pytest.mark.parametrize("rule", [
-    {"status": 500}, {"status": 404}, {"status": 401}, {"status": 403}, {"cut": -1}, {"cut": 5},
-    {"redirect": "https://evil.example/config.json"}], ids=str)
+    {"status": 500}, {"status": 404}, {"status": 403}, {"cut": -1}, {"cut": 5}], ids=str)
 def test_index_that_does_not_answer_well_is_no_obstacle(ready_desk, registry, rule):
     registry.inject(CONFIG, times=None, **rule)
     n_before = len(registry.requests())
     assert token_of(ready_desk, registry.index) == TOKEN
     assert len(registry.requests()) == n_before + 1 and warnings(ready_desk) == 1
+
+
+@pytest.mark.parametrize("rule, refusal", [
+    ({"status": 401}, "auth-required"),
+    ({"redirect": "https://evil.example/config.json"}, "redirect")], ids=str)
+def test_index_that_wants_something_else_than_at_login_is_refused(
+        ready_desk, registry, rule, refusal):
+    registry.inject(CONFIG, times=None, **rule)
+    assert code(approve(ready_desk, registry.index)) == refusal
+    assert decisions(ready_desk, "owners") == [refusal]
+
+
+def test_a_planted_credential_for_reads_does_not_switch_the_comparison_off(ready_desk, registry):
+    done = with_token(ready_desk, registry, "--for", "read", "--no-check", given="junk\n")
+    assert done.returncode == 0, done.stderr
+    registry.announce(api="https://evil.example")
+    registry.inject(CONFIG, status=401, times=None)
+    assert code(approve(ready_desk, registry.index)) == "token-rejected"
 
 
 def test_publish_goes_on_where_the_index_fails_only_for_the_agent(ready_desk, registry):
