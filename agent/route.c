@@ -48,6 +48,24 @@ int route_new(const struct store *store, const char *url, const char *name, stru
 	route->ca_pem = TAKE_PTR(account->ca_pem);
 	route->proxy = TAKE_PTR(account->proxy);
 	route->is_plain_http = account->is_plain_http;
+	route->is_closed = account->is_closed;
+	*ret = TAKE_PTR(route);
+	return 0;
+}
+
+int route_new_approved(
+	const struct store *store, const char *url, const char *name, struct route **ret) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	_cleanup_(route_freep) struct route *route = NULL;
+	int r = route_new(store, url, name, &route);
+
+	if (r == 0 && route->is_closed && !route->token) {
+		r = store_find(store, url, name, true, &account);
+		if (r == 0)
+			route->token = TAKE_PTR(account->token);
+	}
+	if (r < 0)
+		return r;
 	*ret = TAKE_PTR(route);
 	return 0;
 }

@@ -20,11 +20,18 @@ struct route {
 	char *ca_pem;
 	char *proxy;
 	bool is_plain_http;
+	bool is_closed; /* at login the index wanted a token for every read */
 	/* For reads: that of `login --for read`, else the account's own if it is marked; else NULL. */
 	struct secret *token;
 };
 
 /* 0 and *ret (caller frees), -ENOENT, -ENOKEY (locked), -EBADMSG, -ENOMEM. */
 int route_new(const struct store *store, const char *url, const char *name, struct route **ret);
+/*
+ * The same once an act is approved, whose token cargo will show the index as well:
+ * where the index wants a token and there is none for reads, the account's own.
+ */
+int route_new_approved(
+	const struct store *store, const char *url, const char *name, struct route **ret);
 struct route *route_free(struct route *route);
 DEFINE_CLEANUP(struct route, route_free)

@@ -244,7 +244,7 @@ static void get_compare(struct get *get) {
 		return;
 	}
 	get->route = route_free(get->route);
-	r = route_new(session->agent->store, session->url, get->account, &get->route);
+	r = route_new_approved(session->agent->store, session->url, get->account, &get->route);
 	if (r == 0)
 		r = origin_new(session->agent, get->route, get_compared, get, &get->origin);
 	get->route = route_free(get->route);

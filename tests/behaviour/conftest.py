@@ -77,6 +77,14 @@ def open_desk(desk):
 
 
 @pytest.fixture
+def agreed_desk(open_desk, registry):
+    """As ready_desk, but logged in by a person at a terminal."""
+    open_desk.login_in_person(registry)
+    open_desk.set_up_cargo(registry)
+    return open_desk
+
+
+@pytest.fixture
 def ready_desk(open_desk, registry):
     """… and logged in to the registry, with cargo set up for it."""
     open_desk.login(registry)

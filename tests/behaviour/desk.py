@@ -266,6 +266,14 @@ class Desk:
         return self.succeed("login", "--index", registry.index, "--with-token", *words,
                             given=token + "\n", **network)
 
+    def login_in_person(self, registry, token: str = TOKEN, *words: str) -> None:
+        """The same by somebody at a terminal, who sees CA and proxy."""
+        network = {"CARGO_HTTP_CAINFO": registry.ca} if registry.ca else {}
+        terminal = self.terminal("login", "--index", registry.index, *words, **network)
+        terminal.answers("Log in there? [y/N] ", "y")
+        terminal.answers("(not shown, ^C cancels): ", token)
+        assert terminal.ends() == 0, terminal.seen
+
     # cargo.
 
     def set_up_cargo(self, registry, *arguments: str) -> None:

@@ -261,6 +261,7 @@ def test_logout_for_read_keeps_the_other_token(reading, registry):
     question = log_out(reading, "--index", registry.index, "--account", "work", "--for", "read")
     assert "(account work, for reads alone)" in question and "(account work)" not in question
     assert names(reading) == [("default", "all"), ("default", "read"), ("work", "all")]
+    registry.announce(auth_required=False)  # Else the account would have to be logged in anew.
     assert token_of(reading, registry.index, "work") == WORK
     done = reading.run("--json", "logout", "--index", registry.index, "--account", "work",
                        "--for", "read")

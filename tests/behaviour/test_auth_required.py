@@ -3,15 +3,17 @@ A registry that wants a token for every read (`auth-required`): what login asks 
 all that the real cargo does with it afterwards.
 """
 
+import json
+
 import pytest
 
 from closed_play import (
     CONFIG, READ_TOKEN, STORE_FOR, closed, closed_desk, digest, put_crate, record, tokens_sent,
 )
 from crate import write_crate
-from desk import PASSPHRASE, TOKEN, code, get
+from desk import PASSPHRASE, TOKEN, code, get, publish
 from play import (
-    APPROVE, LOG_IN, TOKEN_FOR, UNLOCK, accounts, ends, index_config, project, refused,
+    APPROVE, LOG_IN, TOKEN_FOR, UNLOCK, accounts, ends, index_config, lent_pty, project, refused,
     terminal_login, token_of, with_token,
 )
 from registry import Registry
@@ -296,11 +298,14 @@ def test_locked_store_and_no_passphrase_reads_nothing(closed_desk, closed):
 
 # What the agent itself asks of such a registry.
 
-def test_redirect_carries_the_token_for_reads_nowhere_before_a_release(closed_desk, closed,
-                                                                       elsewhere):
+def test_redirect_carries_the_token_for_reads_nowhere_and_ends_a_release(closed_desk, closed,
+                                                                         elsewhere):
     for match in (CONFIG, "GET /index/de/mo/demo"):
         closed.inject(match, redirect=f"{elsewhere.api}/index/x", times=None)
-    assert token_of(closed_desk, closed.index) == TOKEN
+    with lent_pty() as terminal, closed_desk.line() as line:
+        line.send(publish(closed.index), [terminal.lent])
+        terminal.answers(APPROVE, PASSPHRASE)
+        assert code(json.loads(line.receive())) == "redirect"
     assert closed.requests()[-1]["token"] == digest(TOKEN)
     assert elsewhere.requests() == [] and elsewhere.handshake_failures == []
 

@@ -149,18 +149,25 @@ def test_cargo_login_takes_a_piped_token_as_the_yes_without_a_terminal(trusting_
     assert ("demo", "0.1.0") in registry.crates
 
 
-def test_cargo_login_over_an_account_asks_the_passphrase_and_keeps_its_ca(ready_desk, registry):
+def test_cargo_login_over_an_account_asks_the_passphrase_and_keeps_its_ca(agreed_desk, registry):
     newer = TOKEN[:-1] + ("a" if TOKEN[-1] != "a" else "b")
     registry.accept_token(newer)
     registry.revoke_token(TOKEN)
-    terminal = ready_desk.terminal("cargo", "login", "--registry", "local")
+    terminal = agreed_desk.terminal("cargo", "login", "--registry", "local")
     before = terminal.answers(APPROVE, PASSPHRASE)
     assert "replace the token of this account?" in before
     assert "as sealed with this account" in before
     terminal.answers("Token for localhost", newer)
     assert terminal.ends() == 0, terminal.seen
-    publish_demo(ready_desk)
+    publish_demo(agreed_desk)
     assert ("demo", "0.1.0") in registry.crates
+
+
+def test_ca_that_no_person_has_seen_is_not_kept_for_a_login_of_cargos(ready_desk):
+    """A program can store an account whose token is its own yes, with a CA of its own."""
+    terminal = ready_desk.terminal("cargo", "login", "--registry", "local")
+    assert terminal.ends() == 101
+    assert "not one that this machine trusts" in terminal.seen and APPROVE not in terminal.seen
 
 
 def test_a_private_ca_that_cargo_does_not_tell_is_a_tls_refusal(open_desk, registry):

@@ -250,9 +250,9 @@ def test_case_22_question_shows_index_api_name_and_crates_ios_own_page(open_desk
     ("https://x/\x1b[2J\n  api  y", "  token at  https://x/?[2J? api y (claimed)"),
     (None, None),
 ], ids=ascii)
-def test_case_22_login_url_is_shown_clean_and_as_claimed(ready_desk, registry, login_url, shown):
+def test_case_22_login_url_is_shown_clean_and_as_claimed(agreed_desk, registry, login_url, shown):
     request = {"v": 1, "registry": {"index-url": registry.index, "name": "local"}, "kind": "login"}
-    with lent_pty() as terminal, provider(ready_desk, terminal) as running:
+    with lent_pty() as terminal, provider(agreed_desk, terminal) as running:
         running.send(request | ({"login-url": login_url} if login_url else {}))
         terminal.sees(APPROVE)  # The account is there already.
         terminal.types(CANCEL, end="")

@@ -354,7 +354,9 @@ class Reader:
 
 
 def test_a_vault_is_laid_out_as_the_page_says(desk):
-    prepare(desk, "get")
+    desk.start()
+    desk.init_slowly()
+    desk.succeed("login", "--with-token", given=TOKEN + "\n")
     data = desk.vault.read_bytes()
     assert data[-32:] == hashlib.blake2b(data[:-32], digest_size=32).digest()
     reader = Reader(data[:-32])
