@@ -228,8 +228,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
 
 		take_lines(&call, is_own, limit, at, text_size - (size_t) (at - text));
 	} else {
-		check(greeting != GREETING_GOOD);
-		check(refusal == REFUSAL_AGENT_UNREACHABLE && detail && call.fd < 0);
+		check(greeting != GREETING_GOOD && call.fd < 0);
+		if (refusal == REFUSAL_BUSY) /* In place of a greeting: it has no room. */
+			check(memmem(text, text_size, "\"code\":\"busy\"", 13));
+		else
+			check(refusal == REFUSAL_AGENT_UNREACHABLE && detail);
 	}
 	call_close(&call);
 	check(next_descriptor() == next);
