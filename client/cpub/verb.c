@@ -262,6 +262,20 @@ enum exit_code verb_take_secret(const struct command *command, int *ret) {
 	return EXIT_DONE;
 }
 
+enum exit_code verb_run(struct command *command, struct request *request,
+	enum verb_lending lending,
+	void (*show)(const struct command *command, const struct json *ok), bool is_report) {
+	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
+	_cleanup_(fd_closep) int secret_fd = -1;
+	enum exit_code code;
+
+	request->secret_in_pipe = command->with_secret;
+	code = verb_take_secret(command, &secret_fd);
+	if (code == EXIT_DONE)
+		code = verb_ask(command, request, lending, secret_fd, &answer);
+	return code == EXIT_DONE ? verb_show(command, &answer, show, is_report) : code;
+}
+
 enum exit_code verb_check_registry(const struct command *command) {
 	if (command->registry && command->index)
 		return print_usage(&command->print, "--registry and --index exclude each other");

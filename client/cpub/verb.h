@@ -129,6 +129,14 @@ enum exit_code verb_ask(struct command *command, const struct request *request,
 enum exit_code verb_show(const struct command *command, const struct verb_answer *answer,
 	void (*show)(const struct command *command, const struct json *ok), bool is_report);
 
+/*
+ * All of that for a verb that has no more to do: with the secret on standard input
+ * if the command has one, asked, and shown.
+ */
+enum exit_code verb_run(struct command *command, struct request *request,
+	enum verb_lending lending,
+	void (*show)(const struct command *command, const struct json *ok), bool is_report);
+
 /* Moves standard input into *ret if the command asks for it, else leaves *ret. */
 enum exit_code verb_take_secret(const struct command *command, int *ret);
 

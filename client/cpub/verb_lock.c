@@ -13,15 +13,10 @@ static void show(const struct command *command, const struct json *ok) {
 
 static enum exit_code run(struct command *command) {
 	_cleanup_(request_freep) struct request *request = request_new(KIND_LOCK);
-	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
-	enum exit_code code;
 
 	if (!request)
 		return verb_fail(command, -ENOMEM);
-	code = verb_ask(command, request, VERB_LENDS_NOTHING, -1, &answer);
-	if (code != EXIT_DONE)
-		return code;
-	return verb_show(command, &answer, show, false);
+	return verb_run(command, request, VERB_LENDS_NOTHING, show, false);
 }
 
 const struct verb verb_lock = {

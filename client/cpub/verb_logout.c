@@ -50,7 +50,6 @@ static enum exit_code take_registry(const struct command *command, struct reques
 
 static enum exit_code run(struct command *command) {
 	_cleanup_(request_freep) struct request *request = request_new(KIND_LOGOUT);
-	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
 	enum exit_code code;
 
 	if (!request)
@@ -69,10 +68,7 @@ static enum exit_code run(struct command *command) {
 	code = take_registry(command, request);
 	if (code != EXIT_DONE)
 		return code;
-	code = verb_ask(command, request, VERB_LENDS_TERMINAL, -1, &answer);
-	if (code != EXIT_DONE)
-		return code;
-	return verb_show(command, &answer, show, false);
+	return verb_run(command, request, VERB_LENDS_TERMINAL, show, false);
 }
 
 static const struct verb_option options[] = {

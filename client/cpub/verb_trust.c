@@ -27,7 +27,6 @@ static void show(const struct command *command, const struct json *ok) {
 
 static enum exit_code run(struct command *command) {
 	_cleanup_(request_freep) struct request *request = request_new(KIND_TRUST);
-	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
 	enum exit_code code;
 
 	if (!request)
@@ -41,10 +40,7 @@ static enum exit_code run(struct command *command) {
 	code = destination_fill(command, request);
 	if (code != EXIT_DONE)
 		return code;
-	code = verb_ask(command, request, VERB_LENDS_TERMINAL, -1, &answer);
-	if (code != EXIT_DONE)
-		return code;
-	return verb_show(command, &answer, show, false);
+	return verb_run(command, request, VERB_LENDS_TERMINAL, show, false);
 }
 
 static const struct verb_option options[] = {

@@ -19,20 +19,10 @@ static void show(const struct command *command, const struct json *ok) {
 
 static enum exit_code run(struct command *command) {
 	_cleanup_(request_freep) struct request *request = request_new(KIND_UNLOCK);
-	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
-	_cleanup_(fd_closep) int secret_fd = -1;
-	enum exit_code code;
 
 	if (!request)
 		return verb_fail(command, -ENOMEM);
-	request->secret_in_pipe = command->with_secret;
-	code = verb_take_secret(command, &secret_fd);
-	if (code != EXIT_DONE)
-		return code;
-	code = verb_ask(command, request, VERB_LENDS_TERMINAL, secret_fd, &answer);
-	if (code != EXIT_DONE)
-		return code;
-	return verb_show(command, &answer, show, false);
+	return verb_run(command, request, VERB_LENDS_TERMINAL, show, false);
 }
 
 static const struct verb_option options[] = {
