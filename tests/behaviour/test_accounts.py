@@ -248,13 +248,15 @@ def test_logout_all_of_a_registry_without_accounts_removes_nothing(two, second_r
 # A credential for reads.
 
 @pytest.fixture
-def reading(two, registry):
-    """`work` has a credential for reads as well, and so has `default`."""
-    registry.accept_token(READ_TOKEN)
+def reading(open_desk, registry):
+    """At a registry that wants a token for reads: `default` and `work` have one for each use."""
     registry.announce(auth_required=True)
-    for account in ("default", "work"):
-        two.login(registry, READ_TOKEN, "--for", "read", "--account", account)
-    return two
+    for token in (WORK, READ_TOKEN):
+        registry.accept_token(token)
+    for account, token in (("default", TOKEN), ("work", WORK)):
+        open_desk.login(registry, token, "--account", account)
+        open_desk.login(registry, READ_TOKEN, "--for", "read", "--account", account)
+    return open_desk
 
 
 def test_logout_for_read_keeps_the_other_token(reading, registry):
