@@ -89,6 +89,32 @@ static bool login_is_as_shown(const struct login *login) {
 			       (!dl || (pin_dl(login->opened) && strcmp(dl, pin_dl(login->opened)) == 0)));
 }
 
+static void login_said(enum refusal refusal, const struct secret *secret, void *userdata) {
+	struct login *login = userdata;
+
+	(void) secret;
+	login->prompt = prompt_free(login->prompt);
+	if (refusal != REFUSAL_NONE)
+		login_refuse(login, refusal, NULL);
+	else
+		login_store(login);
+}
+
+/* Stored once it was shown, as was said; and the client writes its own lines only after that. */
+static void login_say_opened(struct login *login, const char *text) {
+	const struct prompt_words words = {.question = QUESTION_SAY, .text = text};
+	struct session *session = login->session;
+	int r;
+
+	if (session->terminal < 0) {
+		login_store(login);
+		return;
+	}
+	r = prompt_new(session->agent, session->terminal, &words, login_said, login, &login->prompt);
+	if (r < 0)
+		login_cannot_ask(login, r);
+}
+
 /* The API is known only now; elsewhere than the index it has to be agreed to. */
 static void login_show_opened(struct login *login) {
 	_cleanup_(freep) char *text = NULL;
@@ -101,9 +127,7 @@ static void login_show_opened(struct login *login) {
 		return;
 	}
 	if (!pin_is_elsewhere(login->opened)) {
-		if (prompt_is_possible(session->agent, session->terminal))
-			prompt_say(session->agent, session->terminal, text);
-		login_store(login);
+		login_say_opened(login, text);
 		return;
 	}
 	if (login_is_agreed(login) || !prompt_is_possible(session->agent, session->terminal)) {

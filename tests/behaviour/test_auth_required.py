@@ -4,6 +4,9 @@ all that the real cargo does with it afterwards.
 """
 
 import json
+import termios
+import time
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +16,8 @@ from closed_play import (
 from crate import write_crate
 from desk import PASSPHRASE, TOKEN, code, get, publish
 from play import (
-    APPROVE, LOG_IN, TOKEN_FOR, UNLOCK, accounts, ends, index_config, lent_pty, project, refused,
-    terminal_login, token_of, with_token,
+    APPROVE, LOG_IN, TOKEN_FOR, UNLOCK, accounts, ends, index_config, lent_pty, project, readable,
+    refused, terminal_login, token_of, with_token,
 )
 from registry import Registry
 from test_cargo import BUILD_SCRIPT, cargo_version, needs_mount
@@ -62,6 +65,20 @@ def test_login_warns_asks_the_token_and_shows_the_api_before_storing(open_desk, 
     assert account["readable"] is True and account["api"] == closed.api
     assert account["dl"] == f"{closed.api}/api/v1/crates"
     assert "any program of yours can read this one" in open_desk.succeed("list")
+
+
+def test_nothing_is_stored_before_the_api_was_shown(open_desk, closed):
+    request = {"v": 1, "kind": "login", "registry": {"index-url": closed.index}, "token": TOKEN,
+               "url-source": "given", "ca-pem": Path(closed.ca).read_text()}
+    with lent_pty() as terminal, open_desk.line() as line:
+        termios.tcflow(terminal.lent, termios.TCOOFF)  # As ^S does.
+        line.send(request, [terminal.lent])
+        assert closed.wait_for(CONFIG, 2)[-1]["token"] == digest(TOKEN)
+        assert not readable(line.socket.fileno(), time.monotonic() + 1)
+        assert accounts(open_desk) == []
+        termios.tcflow(terminal.lent, termios.TCOON)
+        assert "Ok" in json.loads(line.receive())
+        assert "the index took the token" in terminal.shown()
 
 
 def test_login_where_the_configuration_is_for_all_knows_what_it_says(open_desk, closed):
