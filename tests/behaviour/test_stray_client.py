@@ -194,8 +194,8 @@ REFUSED = {
 }
 
 
-def test_build_script_that_asks_the_agent_gets_nothing_and_changes_nothing(ready_desk, registry):
-    desk, index = ready_desk, registry.index
+def test_build_script_that_asks_the_agent_gets_nothing_and_changes_nothing(agreed_desk, registry):
+    desk, index = agreed_desk, registry.index
     vault = desk.vault.read_bytes()
     reads = {
         "read": get(index),
