@@ -88,6 +88,11 @@ def test_agent_holds_no_secret_after_a_publish_a_lock_and_a_logout(desk, registr
 
     desk.login(registry)  # through a pipe
     assert left_in_agent(desk) == []
+    terminal = desk.terminal("login", "--index", registry.index, CARGO_HTTP_CAINFO=registry.ca)
+    terminal.answers(APPROVE, PASSPHRASE)  # by a person, whose CA then holds for cargo's login
+    terminal.answers("Token for localhost", TOKEN)
+    assert terminal.ends() == 0, terminal.seen
+    assert left_in_agent(desk) == []
     desk.set_up_cargo(registry)
     done = desk.cargo("login", "--registry", "local", given=TOKEN + "\n")  # in the request
     assert done.returncode != 0 and "terminal" in done.stderr
