@@ -14,6 +14,8 @@ import subprocess
 import termios
 import time
 
+import pytest
+
 from desk import GREETING, PASSPHRASE, PATIENCE, TOKEN, Terminal, get
 
 UNLOCK = "Passphrase to unlock cpub-agent (^C cancels): "
@@ -25,6 +27,16 @@ CANCEL = "\x03"
 OTHER_TOKEN = "cioAnotherTokenOfTheTests012345678a"
 CRATES_IO = "https://github.com/rust-lang/crates.io-index"
 MUTATIONS = ("publish", "yank", "unyank", "owners")
+
+
+def can_mount() -> bool:
+    """Root can, in a mount namespace of its own, unless / is no mount point (a plain chroot)."""
+    words = ["unshare", "--mount", "--propagation", "private", "true"]
+    return os.geteuid() == 0 and subprocess.run(words, stderr=subprocess.DEVNULL).returncode == 0
+
+
+needs_mount = pytest.mark.skipif(
+    not can_mount(), reason="nothing can be mounted here: not root, or / is no mount point")
 
 # A shell between the test and the provider: each run has a parent of its own, as each cargo is one.
 CARGO = ("/bin/sh", "-c", '"$0" --cargo-plugin; exit $?')

@@ -12,11 +12,9 @@ from pathlib import Path
 import pytest
 
 from desk import PASSPHRASE, TOKEN, Desk, code, get, publish
-from play import APPROVE, CRATES_IO, OTHER_TOKEN, lent_pty, token_of
+from play import APPROVE, CRATES_IO, OTHER_TOKEN, lent_pty, needs_mount, token_of
 
 GIT = "https://git.example.com/index"
-NEEDS_ROOT = pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root can mount a small disk for the agent")
 
 
 def log_in(desk, *words: str, token: str = TOKEN):
@@ -287,7 +285,7 @@ def small_disk(kept, tmp_path):
     return start_on_small_disk(kept, tmp_path)
 
 
-@NEEDS_ROOT
+@needs_mount
 def test_full_disk_is_told_and_leaves_the_old_vault_whole(kept, small_disk):
     whole = (small_disk / "vault").read_bytes()
     with contextlib.suppress(OSError), open(small_disk / "filler", "wb", buffering=0) as filler:
@@ -305,7 +303,7 @@ def test_full_disk_is_told_and_leaves_the_old_vault_whole(kept, small_disk):
     assert accounts(kept) == {"default", "second"}
 
 
-@NEEDS_ROOT
+@needs_mount
 def test_read_only_disk_is_told_at_the_first_change_and_not_before(kept, tmp_path):
     seen = start_on_small_disk(kept, tmp_path, "ro")
     assert os.statvfs(seen).f_flag & os.ST_RDONLY

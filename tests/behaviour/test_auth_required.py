@@ -16,11 +16,11 @@ from closed_play import (
 from crate import write_crate
 from desk import PASSPHRASE, TOKEN, code, get, publish
 from play import (
-    APPROVE, LOG_IN, TOKEN_FOR, UNLOCK, accounts, ends, index_config, lent_pty, project, readable,
-    refused, terminal_login, token_of, with_token,
+    APPROVE, LOG_IN, TOKEN_FOR, UNLOCK, accounts, ends, index_config, lent_pty, needs_mount, project,
+    readable, refused, terminal_login, token_of, with_token,
 )
 from registry import Registry
-from test_cargo import BUILD_SCRIPT, cargo_version, needs_mount
+from test_cargo import BUILD_SCRIPT, cargo_version
 from test_login import HOST
 
 __all__ = ["closed", "closed_desk"]  # Fixtures.

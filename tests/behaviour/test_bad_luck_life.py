@@ -10,7 +10,7 @@ import pytest
 
 import procfs
 from desk import PASSPHRASE, PATIENCE, code, get
-from play import CRATES_IO, ask_provider
+from play import CRATES_IO, ask_provider, needs_mount
 from test_agent_connections import NEEDS_ROOT, is_served_quickly
 
 ROUNDS = 100
@@ -95,7 +95,7 @@ def test_agent_with_neither_home_nor_runtime_directory_is_unreachable(desk):
     assert code(ask_provider(desk, get(CRATES_IO))) == "agent-unreachable"
 
 
-@NEEDS_ROOT
+@needs_mount
 def test_home_that_takes_nothing_is_told_and_leaves_nothing_behind(desk):
     """Read-only for root too: a mount of the agent's own."""
     script = desk.directory / "cpub-agentd"

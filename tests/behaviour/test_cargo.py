@@ -1,12 +1,12 @@
 """The real cargo against a real registry over TLS, with a person at the terminal."""
 
-import os
 import subprocess
 
 import pytest
 
 from crate import write_crate
 from desk import PASSPHRASE, TOKEN
+from play import needs_mount
 
 pytestmark = pytest.mark.both  # The release build has the sandboxes.
 
@@ -114,15 +114,6 @@ def trusting_desk(desk, registry):
     desk.init()
     desk.set_up_cargo(registry)
     return desk
-
-
-def can_mount() -> bool:
-    """Root can, in a mount namespace of its own, unless / is no mount point (a plain chroot)."""
-    words = ["unshare", "--mount", "--propagation", "private", "true"]
-    return os.geteuid() == 0 and subprocess.run(words, stderr=subprocess.DEVNULL).returncode == 0
-
-
-needs_mount = pytest.mark.skipif(not can_mount(), reason="a system CA cannot be mounted here")
 
 
 @needs_mount

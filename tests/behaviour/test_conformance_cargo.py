@@ -16,10 +16,10 @@ import pytest
 from closed_play import digest, put_crate, record, tokens_sent
 from desk import PASSPHRASE, PLACEHOLDER, TOKEN, Desk, code, get
 from play import (
-    APPROVE, CRATES_IO, UNLOCK, accounts, ask_provider, ends, lent_pty, provider, token_of,
+    APPROVE, CRATES_IO, UNLOCK, accounts, ask_provider, ends, lent_pty, needs_mount, provider,
+    token_of,
 )
 from registry import Registry
-from test_cargo import needs_mount
 
 pytestmark = pytest.mark.both  # The release build has the static provider.
 
