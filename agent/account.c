@@ -25,7 +25,7 @@ enum tag {
 	TAG_SCOPE,
 	TAG_CRATES,
 	TAG_CLOSED,
-	TAG_UNASKED,
+	TAG_UNCONFIRMED,
 };
 
 #define TYPE_BEARER 1
@@ -111,8 +111,8 @@ int account_write(const struct account *account, struct fields **ret) {
 		r = fields_put_u64(fields, TAG_MARKED, 1);
 	if (r == 0 && account->is_closed)
 		r = fields_put_u64(fields, TAG_CLOSED, 1);
-	if (r == 0 && account->is_unasked)
-		r = fields_put_u64(fields, TAG_UNASKED, 1);
+	if (r == 0 && account->is_unconfirmed)
+		r = fields_put_u64(fields, TAG_UNCONFIRMED, 1);
 	if (r == 0 && account->expires > 0)
 		r = fields_put_u64(fields, TAG_EXPIRES, (uint64_t) account->expires);
 	if (r == 0)
@@ -154,7 +154,7 @@ static int read_optional_number(const struct fields *fields, enum tag tag, uint6
 
 int account_read(const struct fields *fields, bool with_token, struct account **ret) {
 	_cleanup_(account_freep) struct account *account = NULL;
-	uint64_t type, plain_http, added, closed, unasked, marked, expires;
+	uint64_t type, plain_http, added, closed, unconfirmed, marked, expires;
 	int r;
 
 	r = read_number(fields, TAG_TYPE, &type);
@@ -183,7 +183,7 @@ int account_read(const struct fields *fields, bool with_token, struct account **
 	if (r == 0)
 		r = read_optional_number(fields, TAG_CLOSED, &closed);
 	if (r == 0)
-		r = read_optional_number(fields, TAG_UNASKED, &unasked);
+		r = read_optional_number(fields, TAG_UNCONFIRMED, &unconfirmed);
 	if (r == 0)
 		r = read_optional_number(fields, TAG_MARKED, &marked);
 	if (r == 0)
@@ -199,7 +199,7 @@ int account_read(const struct fields *fields, bool with_token, struct account **
 	account->is_plain_http = plain_http != 0;
 	account->added = (int64_t) added;
 	account->is_closed = closed != 0;
-	account->is_unasked = unasked != 0;
+	account->is_unconfirmed = unconfirmed != 0;
 	account->is_marked = marked != 0;
 	account->expires = (int64_t) expires;
 	*ret = TAKE_PTR(account);

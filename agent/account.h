@@ -26,7 +26,7 @@ struct account {
 	char *proxy;
 	bool is_plain_http; /* made with --allow-http */
 	bool is_closed;     /* at login the index wanted a token for every read */
-	bool is_unasked;    /* its token was the yes: nobody was shown CA and proxy */
+	bool is_unconfirmed; /* no passphrase was given when CA and proxy were sealed */
 	bool is_marked;     /* agreed at login: also cargo's reads get this token, while builds run */
 	int64_t added;      /* Unix time */
 	int64_t expires;    /* Unix time as the person told it; 0: not told */

@@ -217,8 +217,8 @@ static int login_copy(char **to, const char *from) {
 /*
  * cargo's login tells neither CA nor proxy, and who says otherwise in its name
  * is not heard. Where it replaces a credential, what was sealed with that holds on, if
- * a person has seen it: a program can store an account whose token is its own yes,
- * with a CA and a proxy of its own, and wait for the login.
+ * the passphrase confirmed it: a program can store an account with a CA and a proxy of
+ * its own, answer y on a terminal of its own, and wait for the login.
  */
 static int login_inherit(struct session *session, const struct account *old) {
 	struct request *request = session->request;
@@ -227,7 +227,7 @@ static int login_inherit(struct session *session, const struct account *old) {
 	if (request->url_source != URL_SOURCE_UNKNOWN)
 		return 0;
 	request->allow_http = old && old->is_plain_http;
-	if (old && old->is_unasked)
+	if (old && old->is_unconfirmed)
 		old = NULL;
 	request->no_check = false;
 	r = login_copy(&request->ca_pem, old ? old->ca_pem : NULL);

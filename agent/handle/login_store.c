@@ -100,7 +100,7 @@ static int login_fill(const struct login *login, struct account *account) {
 
 	account->is_plain_http = registry_url_is_plain_http(account->url);
 	account->is_closed = login->is_auth_required;
-	account->is_unasked = login_is_agreed(login);
+	account->is_unconfirmed = !login->replaces; /* Replacing asks for the passphrase. */
 	account->is_marked = login->is_marked;
 	account->added = (int64_t) time(NULL);
 	account->expires = request->expires;

@@ -137,7 +137,7 @@ static int trust_renew(const struct trust *trust, struct account **ret) {
 		r = replace_text(&account->proxy, request->proxy);
 	if (r < 0)
 		return r;
-	account->is_unasked = false;
+	account->is_unconfirmed = false;
 	*ret = TAKE_PTR(account);
 	return 0;
 }

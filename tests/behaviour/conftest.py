@@ -78,8 +78,9 @@ def open_desk(desk):
 
 @pytest.fixture
 def agreed_desk(open_desk, registry):
-    """As ready_desk, but logged in by a person at a terminal."""
-    open_desk.login_in_person(registry)
+    """As ready_desk, but the passphrase has confirmed the account's CA."""
+    open_desk.login(registry)
+    open_desk.confirm_login(registry)
     open_desk.set_up_cargo(registry)
     return open_desk
 

@@ -267,10 +267,18 @@ class Desk:
                             given=token + "\n", **network)
 
     def login_in_person(self, registry, token: str = TOKEN, *words: str) -> None:
-        """The same by somebody at a terminal, who sees CA and proxy."""
+        """The same by somebody at a terminal, who answers y."""
+        self._login_typed(registry, token, "Log in there? [y/N] ", "y", *words)
+
+    def confirm_login(self, registry, token: str = TOKEN, *words: str) -> None:
+        """Once more, over an account that is there: with the passphrase, which confirms its CA."""
+        prompt = "Passphrase to approve (^C denies): "
+        self._login_typed(registry, token, prompt, PASSPHRASE, *words)
+
+    def _login_typed(self, registry, token: str, prompt: str, answer: str, *words: str) -> None:
         network = {"CARGO_HTTP_CAINFO": registry.ca} if registry.ca else {}
         terminal = self.terminal("login", "--index", registry.index, *words, **network)
-        terminal.answers("Log in there? [y/N] ", "y")
+        terminal.answers(prompt, answer)
         terminal.answers("(not shown, ^C cancels): ", token)
         assert terminal.ends() == 0, terminal.seen
 

@@ -154,9 +154,16 @@ def test_cargo_login_over_an_account_asks_the_passphrase_and_keeps_its_ca(agreed
     assert ("demo", "0.1.0") in registry.crates
 
 
-def test_ca_that_no_person_has_seen_is_not_kept_for_a_login_of_cargos(ready_desk):
-    """A program can store an account whose token is its own yes, with a CA of its own."""
-    terminal = ready_desk.terminal("cargo", "login", "--registry", "local")
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_ca_that_no_passphrase_confirmed_is_not_kept_for_a_login_of_cargos(
+        open_desk, registry, is_answered):
+    """A program can store an account with a CA of its own, and answer y itself."""
+    if is_answered:
+        open_desk.login_in_person(registry)
+    else:
+        open_desk.login(registry)
+    open_desk.set_up_cargo(registry)
+    terminal = open_desk.terminal("cargo", "login", "--registry", "local")
     assert terminal.ends() == 101
     assert "not one that this machine trusts" in terminal.seen and APPROVE not in terminal.seen
 
