@@ -196,6 +196,11 @@ enum refusal refusal_from_name(const char *name) {
 	return _REFUSAL_INVALID;
 }
 
+bool refusal_is_of_keyring(enum refusal refusal) {
+	return refusal == REFUSAL_KEYRING_LOCKED || refusal == REFUSAL_KEYRING_UNREACHABLE ||
+	       refusal == REFUSAL_KEYRING_TIMEOUT || refusal == REFUSAL_KEYRING_DENIED;
+}
+
 enum exit_code refusal_exit_code(enum refusal refusal) {
 	return rows[refusal].exit_code;
 }
