@@ -79,6 +79,9 @@ static const struct {
 		"the store could not be read or written, and stays as it was; look at the disk"},
 	[REFUSAL_STORE_UNAVAILABLE] = {"store-unavailable", EXIT_USAGE,
 		"this build has no such kind of store; run `cpub-agent init --store vault`"},
+	[REFUSAL_STORE_BOUND] = {"store-bound", EXIT_FAILED,
+		"a store that no passphrase opens cannot be moved, since its key is beside it; make "
+		"another with a passphrase, and log in there"},
 	[REFUSAL_LOCKED] = {"locked", EXIT_NEEDS,
 		"the store is locked; run `cpub-agent unlock` in a terminal and try again"},
 	[REFUSAL_WRONG_PASSPHRASE] = {"wrong-passphrase", EXIT_STORE,

@@ -297,6 +297,18 @@ static int take_init(const struct json *root, struct request *request) {
 	return take_flag(root, "no-passphrase", &request->no_passphrase);
 }
 
+/* Where to; nothing else is anywhere that lasts. */
+static int take_move(const struct json *root, struct request *request) {
+	int r = take_text(root, "to", &request->to);
+
+	if (r < 0)
+		return r;
+	return request->to && (strcmp(request->to, "keyring") == 0 ||
+				      strcmp(request->to, "vault") == 0)
+		? 0
+		: -EBADMSG;
+}
+
 /* 0, a positive refusal, or a negative errno. */
 static int take_fields(const struct json *root, struct request *request) {
 	int r;
@@ -335,6 +347,8 @@ static int take_fields(const struct json *root, struct request *request) {
 		return request->index_url || request->all ? 0 : -EBADMSG;
 	case KIND_INIT:
 		return take_init(root, request);
+	case KIND_MOVE:
+		return take_move(root, request);
 	case KIND_TRUST:
 		return take_network(root, request);
 	case KIND_LIST:
@@ -434,6 +448,7 @@ struct request *request_free(struct request *request) {
 	free_text(request->crates);
 	free_text(request->secret_in_file);
 	free_text(request->store);
+	free_text(request->to);
 	free(request);
 	return NULL;
 }

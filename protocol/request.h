@@ -68,6 +68,9 @@ struct request {
 	char *store;
 	bool no_passphrase;
 
+	/* move: the name of a medium that lasts */
+	char *to;
+
 	/* login, init, unlock, passwd: the secret comes through a pipe sent with the request. */
 	bool secret_in_pipe;
 };
