@@ -97,3 +97,5 @@ DEFINE_CLEANUP(struct request, request_free)
 void request_write(struct json_writer *writer, const struct request *request);
 
 const char *url_source_name(enum url_source source);
+/* 0 and *ret, or -EBADMSG for a name that we do not know. */
+int url_source_from_name(const char *name, enum url_source *ret);

@@ -102,7 +102,7 @@ def refusals() -> dict[str, int]:
 
 def request_members() -> set[str]:
     """Every member that a request is read for."""
-    text = source("protocol/request.c")
+    text = source("protocol/request_read.c")
     calls = r'(?:take_text|take_flag|take_time|json_get_\w+|json_member)\(\w+, "([a-z-]+)"'
     return set(re.findall(calls, text)) | set(re.findall(r'\{"([a-z-]+)", &request->', text))
 
