@@ -27,6 +27,8 @@ static const struct dispatch_row rows[] = {
 	[KIND_UNLOCK] = {NULL, unlock_handle, NEEDS_WAKE, ACT_NONE},
 	/* The old passphrase is asked by the handler, and opens the store as well. */
 	[KIND_PASSWD] = {passwd_check, passwd_handle, NEEDS_WAKE, ACT_LOOSEN},
+	/* As with `passwd`; and where it is there already, nothing is asked. */
+	[KIND_MOVE] = {move_check, move_handle, NEEDS_WAKE, ACT_LOOSEN},
 	[KIND_TRUST] = {trust_check, trust_handle, NEEDS_OPEN, ACT_LOOSEN},
 	[KIND_IMPORT] = {NULL, import_handle, NEEDS_NOTHING, ACT_NONE},
 };

@@ -13,6 +13,7 @@ static const struct kind_row rows[] = {
 	[KIND_LOCK] = {"lock"},
 	[KIND_UNLOCK] = {"unlock"},
 	[KIND_PASSWD] = {"passwd"},
+	[KIND_MOVE] = {"move"},
 	[KIND_TRUST] = {"trust", .has_registry = true},
 	[KIND_IMPORT] = {"import"},
 };

@@ -91,6 +91,9 @@ static const struct {
 		"something was to be changed, since it may have happened"},
 	[REFUSAL_KEYRING_DENIED] = {"keyring-denied", EXIT_DENIED,
 		"the keyring did not let cpub-agent in, or its question was dismissed; try again"},
+	[REFUSAL_STORE_BOUND] = {"store-bound", EXIT_FAILED,
+		"a store that no passphrase opens cannot be moved, since its key is beside it; run "
+		"`cpub-agent passwd` first"},
 	[REFUSAL_LOCKED] = {"locked", EXIT_NEEDS,
 		"the store is locked; run `cpub-agent unlock` in a terminal and try again"},
 	[REFUSAL_WRONG_PASSPHRASE] = {"wrong-passphrase", EXIT_STORE,

@@ -68,6 +68,9 @@ struct request {
 	char *store;
 	bool no_passphrase;
 
+	/* move: the name of a medium that lasts */
+	char *to;
+
 	/* login, init, unlock, passwd: the secret comes through a pipe sent with the request. */
 	bool secret_in_pipe;
 };
@@ -94,3 +97,5 @@ DEFINE_CLEANUP(struct request, request_free)
 void request_write(struct json_writer *writer, const struct request *request);
 
 const char *url_source_name(enum url_source source);
+/* 0 and *ret, or -EBADMSG for a name that we do not know. */
+int url_source_from_name(const char *name, enum url_source *ret);

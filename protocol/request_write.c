@@ -50,6 +50,7 @@ void request_write(struct json_writer *writer, const struct request *request) {
 	write_flag(writer, "all", request->all);
 	write_text(writer, "store", request->store);
 	write_flag(writer, "no-passphrase", request->no_passphrase);
+	write_text(writer, "to", request->to);
 	write_flag(writer, "secret-in-pipe", request->secret_in_pipe);
 	json_write_object_end(writer);
 }

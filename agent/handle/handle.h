@@ -30,6 +30,9 @@ void status_handle(struct session *session);
 enum refusal passwd_check(struct session *session);
 void passwd_handle(struct session *session);
 
+enum refusal move_check(struct session *session);
+void move_handle(struct session *session);
+
 enum refusal trust_check(struct session *session);
 void trust_handle(struct session *session);
 

@@ -77,6 +77,19 @@ const char *store_medium_name(const struct store *store) {
 	return store->medium->ops->name;
 }
 
+bool store_has_medium(const struct store *store, const char *name) {
+	struct medium *medium;
+	int r = medium_new(name, store->agent, &medium);
+
+	if (r == 0)
+		medium_free(medium);
+	return r != -ENOTSUP;
+}
+
+const char *store_leftover(const struct store *store) {
+	return store->leftover[0] ? store->leftover : NULL;
+}
+
 const char *store_path(const struct store *store) {
 	return medium_path(store->medium);
 }

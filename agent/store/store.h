@@ -48,6 +48,8 @@ enum store_state store_state(const struct store *store);
  */
 int store_error(const struct store *store);
 const char *store_medium_name(const struct store *store);
+/* Is there a medium of that name in this build? */
+bool store_has_medium(const struct store *store, const char *name);
 const char *store_path(const struct store *store);
 /* NULL if no passphrase opens it. */
 const struct kdf *store_kdf(const struct store *store);
@@ -131,5 +133,7 @@ int store_rekey(struct store *store, const struct kdf *kdf, const struct secret 
  * another), or of loading, saving or recording; then all is as it was.
  */
 int store_move(struct store *store, const char *medium, store_done_t done, void *userdata);
+/* The medium on which a move has left what is to be erased at the next unlock; NULL for none. */
+const char *store_leftover(const struct store *store);
 /* Callbacks for that `userdata` are not wanted any more; the operation itself goes on. */
 void store_forget_callback(struct store *store, void *userdata);

@@ -15,6 +15,7 @@ const struct verb *const options_verbs[] = {
 	&verb_lock,
 	&verb_unlock,
 	&verb_passwd,
+	&verb_move,
 	&verb_trust,
 	&verb_setup,
 	&verb_doctor,

@@ -183,7 +183,7 @@ static enum exit_code ask_run(struct ask *ask, struct verb_answer *ret) {
  */
 static bool kind_takes_long(enum kind kind) {
 	return kind == KIND_LOGIN || kind == KIND_LOGOUT || kind == KIND_INIT ||
-	       kind == KIND_UNLOCK;
+	       kind == KIND_UNLOCK || kind == KIND_MOVE;
 }
 
 static uint64_t timeout_of(const struct ask *ask, enum kind kind) {

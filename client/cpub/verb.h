@@ -53,6 +53,9 @@ struct command {
 	const char *store;
 	bool no_passphrase;
 
+	/* move */
+	const char *to;
+
 	/* The word behind the verb, one of its `objects`; NULL without. */
 	const char *object;
 
@@ -91,6 +94,7 @@ extern const struct verb verb_status;
 extern const struct verb verb_lock;
 extern const struct verb verb_unlock;
 extern const struct verb verb_passwd;
+extern const struct verb verb_move;
 extern const struct verb verb_trust;
 extern const struct verb verb_completion;
 extern const struct verb verb_setup;

@@ -93,6 +93,7 @@ static void test_reply_ok_names_its_kind(void **state) {
 		[KIND_LOCK] = "{\"Ok\":{\"kind\":\"lock\"}}\n",
 		[KIND_UNLOCK] = "{\"Ok\":{\"kind\":\"unlock\"}}\n",
 		[KIND_PASSWD] = "{\"Ok\":{\"kind\":\"passwd\"}}\n",
+		[KIND_MOVE] = "{\"Ok\":{\"kind\":\"move\"}}\n",
 		[KIND_TRUST] = "{\"Ok\":{\"kind\":\"trust\"}}\n",
 		[KIND_IMPORT] = "{\"Ok\":{\"kind\":\"import\"}}\n",
 	};

@@ -112,6 +112,8 @@ static void test_request_asks_for_a_registry_where_one_is_needed(void **state) {
 		{KIND_LOCK, "{\"v\":1,\"kind\":\"lock\"}", NULL},
 		{KIND_UNLOCK, "{\"v\":1,\"kind\":\"unlock\"}", NULL},
 		{KIND_PASSWD, "{\"v\":1,\"kind\":\"passwd\"}", NULL},
+		{KIND_MOVE, "{\"v\":1,\"kind\":\"move\",\"to\":\"vault\"}",
+			"{\"v\":1,\"kind\":\"move\"}"},
 		{KIND_TRUST, "{\"v\":1," REGISTRY ",\"kind\":\"trust\"}",
 			"{\"v\":1,\"kind\":\"trust\"}"},
 		{KIND_IMPORT, "{\"v\":1,\"kind\":\"import\"}", NULL},
@@ -208,6 +210,21 @@ static void test_request_reads_all_of_an_init(void **state) {
 	assert_string_equal(request->store, "vault");
 	assert_true(request->no_passphrase);
 	assert_false(request->secret_in_pipe);
+}
+
+static void test_request_moves_only_to_what_lasts(void **state) {
+	static const char *const lines[] = {
+		"{\"v\":1,\"kind\":\"move\",\"to\":\"memory\"}",
+		"{\"v\":1,\"kind\":\"move\",\"to\":\"\"}",
+		"{\"v\":1,\"kind\":\"move\",\"to\":[\"vault\"]}",
+	};
+	_cleanup_(request_freep) struct request *request =
+		accept("{\"v\":1,\"kind\":\"move\",\"to\":\"keyring\"}");
+
+	(void) state;
+	assert_string_equal(request->to, "keyring");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		refuse(lines[i], REFUSAL_BAD_REQUEST);
 }
 
 static void test_request_tells_headers_only_where_there_are_some(void **state) {
@@ -517,6 +534,7 @@ int main(void) {
 		cmocka_unit_test(test_request_reads_what_is_told_of_a_token),
 		cmocka_unit_test(test_request_refuses_odd_words_on_a_token),
 		cmocka_unit_test(test_request_reads_all_of_an_init),
+		cmocka_unit_test(test_request_moves_only_to_what_lasts),
 		cmocka_unit_test(test_request_tells_headers_only_where_there_are_some),
 		cmocka_unit_test(test_request_ignores_unknown_fields),
 		cmocka_unit_test(test_request_refuses_what_is_no_request),
