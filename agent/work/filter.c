@@ -1,5 +1,5 @@
 /*
- * Four profiles are lists of the system calls that they may make; any other gets
+ * Five profiles are lists of the system calls that they may make; any other gets
  * EPERM. Calls by which a process takes hold of another, starts a program or
  * changes the machine are no accident and end the worker at once. The profile that
  * runs a dialogue program cannot know what that program needs, so it forbids only
@@ -30,7 +30,8 @@
 #define TERMINAL (1u << SANDBOX_ASK_TERMINAL)
 #define NET (1u << SANDBOX_NET)
 #define IMPORT (1u << SANDBOX_IMPORT)
-#define ALL (KDF | TERMINAL | NET | IMPORT)
+#define WATCH (1u << SANDBOX_WATCH)
+#define ALL (KDF | TERMINAL | NET | IMPORT | WATCH)
 
 static const struct {
 	int call;
@@ -70,9 +71,9 @@ static const struct {
 	{SCMP_SYS(sendmsg), ALL},
 	{SCMP_SYS(fcntl), ALL},
 	{SCMP_SYS(fcntl64), ALL},
-	{SCMP_SYS(poll), TERMINAL | NET},
-	{SCMP_SYS(ppoll), TERMINAL | NET},
-	{SCMP_SYS(ppoll_time64), TERMINAL | NET},
+	{SCMP_SYS(poll), TERMINAL | NET | WATCH},
+	{SCMP_SYS(ppoll), TERMINAL | NET | WATCH},
+	{SCMP_SYS(ppoll_time64), TERMINAL | NET | WATCH},
 
 	/* Files of the system: name service, certificates, OpenSSL's configuration. */
 	{SCMP_SYS(access), NET},
@@ -103,10 +104,10 @@ static const struct {
 	{SCMP_SYS(sendto), NET},
 	{SCMP_SYS(sendmmsg), NET},
 	{SCMP_SYS(send), NET},
-	{SCMP_SYS(recvfrom), NET},
-	{SCMP_SYS(recvmsg), NET},
+	{SCMP_SYS(recvfrom), NET | WATCH},
+	{SCMP_SYS(recvmsg), NET | WATCH},
 	{SCMP_SYS(recvmmsg), NET},
-	{SCMP_SYS(recv), NET},
+	{SCMP_SYS(recv), NET | WATCH},
 	{SCMP_SYS(shutdown), NET},
 	{SCMP_SYS(socketpair), NET}, /* libcurl wakes itself up with these three. */
 	{SCMP_SYS(pipe2), NET},
@@ -288,6 +289,7 @@ static int filter_add_profile(scmp_filter_ctx filter, enum sandbox sandbox) {
 	switch (sandbox) {
 	case SANDBOX_KDF:
 	case SANDBOX_IMPORT:
+	case SANDBOX_WATCH:
 		return filter_add_plain_memory(filter);
 	case SANDBOX_ASK_TERMINAL:
 		return filter_add_terminal(filter);

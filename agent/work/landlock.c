@@ -1,5 +1,5 @@
 /*
- * kdf, ask-terminal and import open no file at all; net only reads the system's
+ * kdf, ask-terminal, import and watch open no file at all; net only reads the system's
  * directories, not the user's. There is no wrapper in libc for these calls.
  */
 
