@@ -13,6 +13,7 @@ enum worker {
 	WORKER_NET,
 	WORKER_READ,
 	WORKER_IMPORT,
+	WORKER_WATCH,
 	_WORKER_MAX,
 };
 
