@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into a hardened agent")]
 
 INHIBITOR = ("sleep", "cpub-agent", "Forgets its keys first", "delay")
+BEAT = 5  # seconds after which a worker says again that it listens
 HEED = 1  # seconds that the machine is kept waiting for an agent that does not answer
 
 
@@ -215,7 +216,7 @@ def test_a_killed_agent_leaves_no_worker(watching, bus):
     watching.agent.wait()
     watching.agent = None
     watching.wait(lambda: not os.path.exists(f"/proc/{worker}") or procfs.state(worker) == "Z",
-                  "the worker to be gone")
+                  "the worker to be gone", BEAT - 2)  # It need not say anything to notice.
     watching.wait(lambda: not bus.inhibitors(), "its inhibitor to be gone")
     watching.socket.unlink()
 
