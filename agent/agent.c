@@ -17,6 +17,7 @@
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/watch.h"
 #include "agent/witness.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
@@ -266,6 +267,9 @@ int agent_new(const struct agent_options *options, struct agent **ret) {
 	r = store_new(agent, options->in_memory ? "memory" : NULL, &agent->store);
 	if (r < 0)
 		return r;
+	r = watch_new(agent, &agent->watch);
+	if (r < 0)
+		return r;
 	r = listener_new(agent, options->socket, &agent->listener);
 	if (r < 0)
 		return r;
@@ -301,6 +305,21 @@ static int agent_open_memory(struct agent *agent) {
 	return store_load(agent->store, false, memory_loaded, agent);
 }
 
+/* sd_event_loop, and after each event a look at what it has done to the store. */
+static int agent_loop(struct agent *agent) {
+	int code, r;
+
+	while (sd_event_get_state(agent->event) != SD_EVENT_FINISHED) {
+		r = sd_event_run(agent->event, UINT64_MAX);
+		if (r < 0)
+			return r;
+		/* Many paths open and lock it; none of them has to think of this. */
+		watch_follow(agent->watch);
+	}
+	r = sd_event_get_exit_code(agent->event, &code);
+	return r < 0 ? r : code;
+}
+
 int agent_run(struct agent *agent) {
 	int r;
 
@@ -309,7 +328,7 @@ int agent_run(struct agent *agent) {
 		(void) !write(agent->options.ready_fd, "R", 1);
 		agent->options.ready_fd = fd_close(agent->options.ready_fd);
 	}
-	r = sd_event_loop(agent->event);
+	r = agent_loop(agent);
 	agent_lock(agent, "leaving");
 	return r;
 }
@@ -328,6 +347,7 @@ struct agent *agent_free(struct agent *agent) {
 		witness_free(agent->witnesses);
 	alarms_done(&agent->alarms);
 	expiring_done(&agent->expiring);
+	watch_free(agent->watch);
 	if (agent->event)
 		child_end_all(agent);
 	store_free(agent->store);

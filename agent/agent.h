@@ -24,6 +24,7 @@ struct prompt;
 struct secret;
 struct session;
 struct store;
+struct watch;
 struct witness;
 
 #define USEC_PER_MSEC ((uint64_t) 1000)
@@ -64,6 +65,7 @@ struct agent {
 	size_t n_witnesses;
 	struct alarms alarms;
 	struct expiring expiring;
+	struct watch *watch;           /* locks with the session */
 
 	/* Where the workers are. */
 	char *program_directory;
