@@ -1,7 +1,6 @@
 """The agent as a service of a real `systemd --user`: started by its first client, ended, watched."""
 
 import json
-import os
 import re
 import subprocess
 import time
@@ -13,7 +12,7 @@ from crate import write_crate
 from desk import PASSPHRASE, PATIENCE, TOKEN
 from manager import SERVICE, SOCKET, ManagedDesk
 from ordinary import Stage
-from play import APPROVE, UNLOCK, lent_pty
+from play import APPROVE, UNLOCK, lent_pty, needs_mount
 from procfs import children
 from registry import Registry
 from test_cargo import BUILD_SCRIPT
@@ -21,7 +20,7 @@ from test_readme import blocks
 
 pytestmark = [
     pytest.mark.release,  # The sandboxes of the workers are in it.
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can set up the session of a user"),
+    needs_mount,  # As root, for the session of a user.
     pytest.mark.skipif(not Path("/lib/systemd/systemd").exists(), reason="no systemd is installed"),
 ]
 
@@ -199,6 +198,16 @@ def test_sandbox_has_room_for_what_init_needs(managed):
     assert managed.status()["memory-locked"] is True
 
 
+def test_program_that_asks_runs_in_the_sandbox(enabled):
+    desk = enabled
+    askpass = desk.home / "askpass"
+    askpass.write_text(f"#!/bin/sh\necho {PASSPHRASE}\n")
+    askpass.chmod(0o755)
+    desk.configure(f"[Service]\nEnvironment=CPUB_ASKPASS={askpass}\n")
+    assert "Unlocked" in desk.succeed("unlock")
+    assert desk.status()["pid"] == main_pid(desk)
+
+
 def test_no_worker_sees_a_variable_of_systemds(enabled):
     desk = enabled
     credential = desk.home / "passphrase"
@@ -318,6 +327,14 @@ def test_agent_that_stands_still_is_ended_by_the_watchdog(enabled):
     desk.configure("[Service]\nWatchdogSec=1\n")
     desk.unlock()
     first = main_pid(desk)
+    pings = {0}
+
+    def has_pinged():
+        pings.add(int(desk.shows("WatchdogTimestampMonotonic")))
+        return len(pings) > 3
+
+    desk.wait(has_pinged, "signs of life")
+    assert main_pid(desk) == first
     desk.must("kill", "--kill-whom=main", "--signal=STOP", SERVICE)
     desk.wait(lambda: main_pid(desk) not in (0, first), "another in its place")
     assert "watchdog" in "\n".join(
