@@ -87,7 +87,7 @@ int agent_run(struct agent *agent);
 /* Something happened: the idle clocks start again. `is_request` also puts off the idle lock. */
 void agent_touch(struct agent *agent, bool is_request);
 
-/* Ends agent_run, for a reason that is logged, once no request is under way or a second has passed. */
+/* Ends agent_run for a reason that is logged, once no request runs or a second has passed. */
 void agent_leave(struct agent *agent, const char *why);
 
 /* Forgets the key, every grant and every question that is under way. */

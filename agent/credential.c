@@ -26,8 +26,8 @@ static int credential_open(int *ret) {
 	if (directory < 0)
 		return -errno;
 	/* O_NONBLOCK so that a FIFO of that name cannot hold us up; files ignore it. */
-	fd = openat(directory, CREDENTIAL,
-		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = openat(
+		directory, CREDENTIAL, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ELOOP ? -EBADMSG : -errno;
 	if (fstat(fd, &status) < 0)

@@ -1,6 +1,7 @@
 #pragma once
 
-/* The passphrase that systemd gives to a service on a machine without a person (LoadCredential=). */
+/* The passphrase that systemd gives to a service on a machine without a person (LoadCredential=).
+ */
 
 struct secret;
 

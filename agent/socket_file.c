@@ -8,7 +8,7 @@
 
 void socket_file_init(
 	struct socket_file *file, const struct endpoint *endpoint, const struct stat *status) {
-	*file = (struct socket_file) {
+	*file = (struct socket_file){
 		.endpoint = endpoint,
 		.device = status->st_dev,
 		.inode = status->st_ino,
@@ -52,8 +52,8 @@ static int socket_file_on_event(
 	return 0;
 }
 
-int socket_file_watch(struct socket_file *file, sd_event *event, void (*lost)(void *userdata),
-	void *userdata) {
+int socket_file_watch(
+	struct socket_file *file, sd_event *event, void (*lost)(void *userdata), void *userdata) {
 	const uint32_t events = IN_CREATE | IN_DELETE | IN_MOVE | IN_DELETE_SELF | IN_MOVE_SELF;
 	int r;
 

@@ -31,8 +31,8 @@ void socket_file_done(struct socket_file *file);
  * Calls `lost` from the loop, once or more often, when the file is not there
  * any more or is another. 0 or a negative errno: then it is not watched.
  */
-int socket_file_watch(struct socket_file *file, sd_event *event, void (*lost)(void *userdata),
-	void *userdata);
+int socket_file_watch(
+	struct socket_file *file, sd_event *event, void (*lost)(void *userdata), void *userdata);
 
 /* Is what has the name still our file, and the directory still the one that is found? */
 bool socket_file_is_there(const struct socket_file *file);

@@ -1,7 +1,7 @@
 """
-The desk of an ordinary user whose session has a real `systemd --user` (tests/fake/user-systemd), with
-everything installed in /usr/local as `meson install` does it. What runs there sees processes by other
-numbers than we do: `proc` has its /proc.
+The desk of an ordinary user whose session has a real `systemd --user` (tests/fake/user-systemd),
+with everything installed in /usr/local as `meson install` does it. What runs there sees processes
+by other numbers than we do: `proc` has its /proc.
 """
 
 import json

@@ -132,7 +132,7 @@ def test_journal_has_every_entry_of_the_audit_log_with_its_fields(desk, journal)
 
 
 def test_journal_that_reads_nothing_holds_nobody_up(desk, journal):
-    """Both its queues are full: entries and lines are lost, no answer and no line of the audit log is."""
+    """Both its queues are full: entries and lines are lost, but no answer and no audit line."""
     journal.start(desk, journal.name())
     with desk.line() as line:
         for _ in range(MANY):

@@ -1,4 +1,4 @@
-"""The agent as a service of a real `systemd --user`: started by its first client, ended, watched."""
+"""The agent as a service of a real `systemd --user`: activated, watched, ended, taken over."""
 
 import json
 import re
@@ -25,8 +25,9 @@ pytestmark = [
 ]
 
 UNITS = "/usr/local/lib/systemd/user"
-EXPOSURE_MAX = 67  # Ten times what `systemd-analyze security` says; it takes a user's unit for root's.
-# Of systemd's variables, those that tell a process of the service's socket, notifications, secrets.
+# Ten times what `systemd-analyze security` says, which takes a user's unit for one of root's.
+EXPOSURE_MAX = 67
+# Of systemd's variables, those that are about this service.
 OF_SYSTEMD = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC",
               "WATCHDOG_PID", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM", "INVOCATION_ID"}
 
@@ -315,7 +316,7 @@ def test_restart_and_stop_lock_and_leave_nothing(enabled):
     assert desk.processes() == set() and desk.shows("Result") == "success"
     messages = [e["MESSAGE"] for e in desk.journal(f"--since=@{began:.3f}")]
     assert "locked: leaving" in messages
-    assert sorted(path.name for path in desk.socket.parent.iterdir()) == ["agent.lock", "agent.sock"]
+    assert {path.name for path in desk.socket.parent.iterdir()} == {"agent.lock", "agent.sock"}
     assert desk.status()["state"] == "locked"  # by another, for whoever comes
 
     desk.must("stop", SOCKET)
@@ -369,7 +370,7 @@ def test_agent_leaves_when_the_file_of_systemds_socket_is_deleted(enabled):
     assert desk.status()["pid"] == main_pid(desk) != first
 
 
-def test_service_with_a_socket_that_is_open_to_others_says_so_and_serves_nobody(enabled):
+def test_service_with_an_open_socket_says_so_and_serves_nobody(enabled):
     desk = enabled
     desk.must("stop", SERVICE, SOCKET)
     settings = desk.settings.parent.parent / "cpub-agent.socket.d/test.conf"

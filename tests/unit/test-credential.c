@@ -98,7 +98,8 @@ static void test_credential_is_one_line_of_1_to_1024_bytes(void **state) {
 	static const struct {
 		const char *bytes;
 		size_t size;
-	} wrong[] = {{"", 0}, {"\n", 1}, {"\r\n", 2}, {"a\n\n", 3}, {"a\nb", 3}, {"a\0b", 3}, {"\0", 1}};
+	} wrong[] = {
+		{"", 0}, {"\n", 1}, {"\r\n", 2}, {"a\n\n", 3}, {"a\nb", 3}, {"a\0b", 3}, {"\0", 1}};
 	put(longest, TOKEN_MAX + 1);
 	assert_refused(-EBADMSG);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
