@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <systemd/sd-daemon.h>
 
 #include "agent/audit.h"
 #include "agent/child.h"
@@ -25,6 +26,10 @@
 #ifndef CPUB_LIBEXECDIR
 #error "the build says where the workers are installed"
 #endif
+
+/* An agent that is to leave lets requests end for so long, and looks so often. */
+#define LEAVE_USEC (1 * USEC_PER_SEC)
+#define LEAVE_POLL_USEC (20 * USEC_PER_MSEC)
 
 uint64_t agent_now_usec(const struct agent *agent) {
 	uint64_t now = 0;
@@ -132,6 +137,38 @@ static int agent_watch_idle(struct agent *agent) {
 	agent_touch(agent, true);
 	return sd_event_add_time_relative(agent->event, &agent->idle, CLOCK_BOOTTIME,
 		first_idle_usec(agent), 0, agent_on_idle, agent);
+}
+
+/* Whose answer has not gone out yet is not done either. */
+static bool has_busy_session(const struct agent *agent) {
+	for (const struct session *s = agent->sessions; s; s = s->next) {
+		if (s->state == SESSION_RUNNING || s->state == SESSION_WRITING)
+			return true;
+	}
+	return false;
+}
+
+static int agent_on_leaving(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct agent *agent = userdata;
+
+	(void) usec;
+	if (!has_busy_session(agent) || agent_now_usec(agent) >= agent->leave_by_usec)
+		return sd_event_exit(agent->event, 0);
+	(void) sd_event_source_set_time_relative(source, LEAVE_POLL_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+void agent_leave(struct agent *agent, const char *why) {
+	int r;
+
+	if (agent->leaving)
+		return;
+	log_notice("leaving: %s", why);
+	agent->leave_by_usec = agent_now_usec(agent) + LEAVE_USEC;
+	r = sd_event_add_time_relative(agent->event, &agent->leaving, CLOCK_MONOTONIC, 0, 0,
+		agent_on_leaving, agent);
+	if (r < 0)
+		(void) sd_event_exit(agent->event, 0); /* Then at once. */
 }
 
 static int agent_on_hangup(
@@ -249,6 +286,10 @@ int agent_new(const struct agent_options *options, struct agent **ret) {
 	r = sd_event_new(&agent->event);
 	if (r < 0)
 		return r;
+	/* Where systemd asks for it: a loop that stands still gets us ended and started anew. */
+	r = sd_event_set_watchdog(agent->event, true);
+	if (r < 0)
+		return r;
 	r = agent_watch_signals(agent);
 	if (r < 0)
 		return r;
@@ -328,7 +369,10 @@ int agent_run(struct agent *agent) {
 		(void) !write(agent->options.ready_fd, "R", 1);
 		agent->options.ready_fd = fd_close(agent->options.ready_fd);
 	}
+	/* To systemd, where it is the one that started us; nobody else is told anything. */
+	(void) sd_notify(0, "READY=1\nSTATUS=Serving.");
 	r = agent_loop(agent);
+	(void) sd_notify(0, "STOPPING=1\nSTATUS=Locking and leaving.");
 	agent_lock(agent, "leaving");
 	return r;
 }
@@ -354,6 +398,7 @@ struct agent *agent_free(struct agent *agent) {
 	audit_free(agent->audit);
 	secret_free(agent->intake);
 	sd_event_source_disable_unref(agent->idle);
+	sd_event_source_disable_unref(agent->leaving);
 	free(agent->program_directory);
 	free(agent->askpass);
 	sd_event_unref(agent->event);
