@@ -39,6 +39,8 @@ struct child {
 static const char *const no_environment[] = {NULL};
 static const char *const ask_environment[] = {"HOME", "LANG", "DISPLAY", "WAYLAND_DISPLAY",
 	"XAUTHORITY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", NULL};
+static const char *const bus_environment[] = {
+	"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", NULL};
 
 /* At most `n_max` of a kind at once; those that cannot be ended are not counted. */
 static const struct {
@@ -51,6 +53,7 @@ static const struct {
 	[WORKER_NET] = {"worker-net", no_environment, 16},
 	[WORKER_READ] = {"worker-read", no_environment, 16},
 	[WORKER_IMPORT] = {"worker-import", no_environment, 16},
+	[WORKER_KEYRING] = {"worker-keyring", bus_environment, 16},
 };
 static_assert(sizeof(workers) / sizeof(workers[0]) == _WORKER_MAX, "a row for each worker");
 

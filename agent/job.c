@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -42,6 +43,8 @@ struct job {
 	int socket;
 	sd_event_source *io;
 	sd_event_source *deadline;
+	uint64_t deadline_usec;
+	bool renews_deadline;
 	struct child *child;
 	struct fields *task;
 	int fds[FRAME_FDS_MAX];
@@ -105,7 +108,12 @@ static const char *job_take(struct job *job, enum frame_type type, struct fields
 		job->state = JOB_WORKING;
 		return NULL;
 	case FRAME_PROGRESS:
-		return job->state == JOB_WORKING ? NULL : "told progress out of turn";
+		if (job->state != JOB_WORKING)
+			return "told progress out of turn";
+		if (job->renews_deadline)
+			(void) sd_event_source_set_time_relative(
+				job->deadline, job->deadline_usec);
+		return NULL;
 	case FRAME_ANSWER:
 		if (job->state != JOB_WORKING)
 			return "answered out of turn";
@@ -161,7 +169,7 @@ static int job_on_deadline(sd_event_source *source, uint64_t usec, void *userdat
 	return 0;
 }
 
-static int job_start(struct job *job, uint64_t deadline_usec) {
+static int job_start(struct job *job) {
 	_cleanup_(fd_closep) int theirs = -1;
 	int pair[2];
 	int r;
@@ -184,7 +192,7 @@ static int job_start(struct job *job, uint64_t deadline_usec) {
 	if (r < 0)
 		return r;
 	return sd_event_add_time_relative(job->agent->event, &job->deadline, CLOCK_MONOTONIC,
-		deadline_usec, 0, job_on_deadline, job);
+		job->deadline_usec, 0, job_on_deadline, job);
 }
 
 int job_new(struct agent *agent, enum worker worker, struct fields *task, const int *fds,
@@ -202,6 +210,7 @@ int job_new(struct agent *agent, enum worker worker, struct fields *task, const 
 	job->socket = -1;
 	job->done = done;
 	job->userdata = userdata;
+	job->deadline_usec = deadline_usec;
 	job->task = TAKE_PTR(taken);
 	for (size_t i = 0; i < n_fds; i++) {
 		job->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
@@ -209,11 +218,15 @@ int job_new(struct agent *agent, enum worker worker, struct fields *task, const 
 			return -errno;
 		job->n_fds++;
 	}
-	r = job_start(job, deadline_usec);
+	r = job_start(job);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(job);
 	return 0;
+}
+
+void job_allow_progress(struct job *job) {
+	job->renews_deadline = true;
 }
 
 struct job *job_free(struct job *job) {

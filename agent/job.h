@@ -33,6 +33,9 @@ typedef void (*job_done_t)(
 int job_new(struct agent *agent, enum worker worker, struct fields *task, const int *fds,
 	size_t n_fds, uint64_t deadline_usec, job_done_t done, void *userdata, struct job **ret);
 
+/* From now on `deadline_usec` is how long the worker may be silent: each progress frame renews it. */
+void job_allow_progress(struct job *job);
+
 /* Ends the worker if it still runs (politely first: it may have terminal modes to restore). */
 struct job *job_free(struct job *job);
 DEFINE_CLEANUP(struct job, job_free)

@@ -60,10 +60,10 @@ static const struct {
 	[REFUSAL_STORE_EXISTS] = {"store-exists", EXIT_FAILED,
 		"there is a store already; nothing was changed"},
 	[REFUSAL_STORE_GONE] = {"store-gone", EXIT_STORE,
-		"the store that was there is gone; restore its file from a backup, or remove the "
+		"the store that was there is gone; restore it from a backup, or remove the "
 		"file `store` in cpub-agent's state directory and run `cpub-agent init`"},
 	[REFUSAL_STORE_DAMAGED] = {"store-damaged", EXIT_STORE,
-		"the store is damaged; restore its file from a backup"},
+		"the store is damaged; restore it from a backup"},
 	[REFUSAL_STORE_NEWER] = {"store-newer", EXIT_STORE,
 		"the store was written by a newer cpub-agent; update this one"},
 	[REFUSAL_STORE_LOOSE] = {"store-loose", EXIT_STORE,
@@ -78,7 +78,19 @@ static const struct {
 	[REFUSAL_STORE_FAILED] = {"store-failed", EXIT_FAILED,
 		"the store could not be read or written, and stays as it was; look at the disk"},
 	[REFUSAL_STORE_UNAVAILABLE] = {"store-unavailable", EXIT_USAGE,
-		"this build has no such kind of store; run `cpub-agent init --store vault`"},
+		"there is no such kind of store here; run `cpub-agent init --store vault`"},
+	[REFUSAL_KEYRING_LOCKED] = {"keyring-locked", EXIT_NEEDS,
+		"the keyring that holds the store is locked; unlock it in your desktop, or run "
+		"`cpub-agent unlock` in a terminal, so that it can ask you"},
+	[REFUSAL_KEYRING_UNREACHABLE] = {"keyring-unreachable", EXIT_FAILED,
+		"no keyring can be reached: there is no session bus, no Secret Service on it, or no "
+		"default keyring; start one (gnome-keyring, KeePassXC), or run `cpub-agent init "
+		"--store vault` if there is no store yet"},
+	[REFUSAL_KEYRING_TIMEOUT] = {"keyring-timeout", EXIT_FAILED,
+		"the keyring does not answer; look at its program, and at `cpub-agent list` if "
+		"something was to be changed, since it may have happened"},
+	[REFUSAL_KEYRING_DENIED] = {"keyring-denied", EXIT_DENIED,
+		"the keyring did not let cpub-agent in, or its question was dismissed; try again"},
 	[REFUSAL_STORE_BOUND] = {"store-bound", EXIT_FAILED,
 		"a store that no passphrase opens cannot be moved, since its key is beside it; make "
 		"another with a passphrase, and log in there"},

@@ -1,5 +1,5 @@
 /*
- * Four profiles are lists of the system calls that they may make; any other gets
+ * Five profiles are lists of the system calls that they may make; any other gets
  * EPERM. Calls by which a process takes hold of another, starts a program or
  * changes the machine are no accident and end the worker at once. The profile that
  * runs a dialogue program cannot know what that program needs, so it forbids only
@@ -30,7 +30,8 @@
 #define TERMINAL (1u << SANDBOX_ASK_TERMINAL)
 #define NET (1u << SANDBOX_NET)
 #define IMPORT (1u << SANDBOX_IMPORT)
-#define ALL (KDF | TERMINAL | NET | IMPORT)
+#define KEYRING (1u << SANDBOX_KEYRING)
+#define ALL (KDF | TERMINAL | NET | IMPORT | KEYRING)
 
 static const struct {
 	int call;
@@ -70,66 +71,66 @@ static const struct {
 	{SCMP_SYS(sendmsg), ALL},
 	{SCMP_SYS(fcntl), ALL},
 	{SCMP_SYS(fcntl64), ALL},
-	{SCMP_SYS(poll), TERMINAL | NET},
-	{SCMP_SYS(ppoll), TERMINAL | NET},
-	{SCMP_SYS(ppoll_time64), TERMINAL | NET},
+	{SCMP_SYS(poll), TERMINAL | NET | KEYRING},
+	{SCMP_SYS(ppoll), TERMINAL | NET | KEYRING},
+	{SCMP_SYS(ppoll_time64), TERMINAL | NET | KEYRING},
 
 	/* Files of the system: name service, certificates, OpenSSL's configuration. */
-	{SCMP_SYS(access), NET},
-	{SCMP_SYS(faccessat), NET},
-	{SCMP_SYS(faccessat2), NET},
-	{SCMP_SYS(stat), NET},
-	{SCMP_SYS(lstat), NET},
-	{SCMP_SYS(newfstatat), NET},
-	{SCMP_SYS(fstatat64), NET},
-	{SCMP_SYS(statx), NET},
-	{SCMP_SYS(readlink), NET},
-	{SCMP_SYS(readlinkat), NET},
-	{SCMP_SYS(getcwd), NET},
-	{SCMP_SYS(getdents64), NET},
-	{SCMP_SYS(lseek), NET},
-	{SCMP_SYS(_llseek), NET},
-	{SCMP_SYS(pread64), NET | IMPORT},
-	{SCMP_SYS(readv), NET},
-	{SCMP_SYS(dup), NET},
+	{SCMP_SYS(access), NET | KEYRING},
+	{SCMP_SYS(faccessat), NET | KEYRING},
+	{SCMP_SYS(faccessat2), NET | KEYRING},
+	{SCMP_SYS(stat), NET | KEYRING},
+	{SCMP_SYS(lstat), NET | KEYRING},
+	{SCMP_SYS(newfstatat), NET | KEYRING},
+	{SCMP_SYS(fstatat64), NET | KEYRING},
+	{SCMP_SYS(statx), NET | KEYRING},
+	{SCMP_SYS(readlink), NET | KEYRING},
+	{SCMP_SYS(readlinkat), NET | KEYRING},
+	{SCMP_SYS(getcwd), NET | KEYRING},
+	{SCMP_SYS(getdents64), NET | KEYRING},
+	{SCMP_SYS(lseek), NET | KEYRING},
+	{SCMP_SYS(_llseek), NET | KEYRING},
+	{SCMP_SYS(pread64), NET | IMPORT | KEYRING},
+	{SCMP_SYS(readv), NET | KEYRING},
+	{SCMP_SYS(dup), NET | KEYRING},
 
 	/* The network. */
-	{SCMP_SYS(connect), NET},
+	{SCMP_SYS(connect), NET | KEYRING},
 	{SCMP_SYS(bind), NET}, /* Name look-ups bind a netlink socket. */
-	{SCMP_SYS(getsockname), NET},
-	{SCMP_SYS(getpeername), NET},
-	{SCMP_SYS(getsockopt), NET},
-	{SCMP_SYS(setsockopt), NET},
-	{SCMP_SYS(sendto), NET},
+	{SCMP_SYS(getsockname), NET | KEYRING},
+	{SCMP_SYS(getpeername), NET | KEYRING},
+	{SCMP_SYS(getsockopt), NET | KEYRING},
+	{SCMP_SYS(setsockopt), NET | KEYRING},
+	{SCMP_SYS(sendto), NET | KEYRING},
 	{SCMP_SYS(sendmmsg), NET},
-	{SCMP_SYS(send), NET},
-	{SCMP_SYS(recvfrom), NET},
-	{SCMP_SYS(recvmsg), NET},
+	{SCMP_SYS(send), NET | KEYRING},
+	{SCMP_SYS(recvfrom), NET | KEYRING},
+	{SCMP_SYS(recvmsg), NET | KEYRING},
 	{SCMP_SYS(recvmmsg), NET},
-	{SCMP_SYS(recv), NET},
-	{SCMP_SYS(shutdown), NET},
-	{SCMP_SYS(socketpair), NET}, /* libcurl wakes itself up with these three. */
-	{SCMP_SYS(pipe2), NET},
-	{SCMP_SYS(eventfd2), NET},
+	{SCMP_SYS(recv), NET | KEYRING},
+	{SCMP_SYS(shutdown), NET | KEYRING},
+	{SCMP_SYS(socketpair), NET | KEYRING}, /* libcurl wakes itself up with these three. */
+	{SCMP_SYS(pipe2), NET | KEYRING},
+	{SCMP_SYS(eventfd2), NET | KEYRING},
 	{SCMP_SYS(select), NET},
 	{SCMP_SYS(_newselect), NET},
 	{SCMP_SYS(pselect6), NET},
 
 	/* The thread in which libcurl looks names up. */
-	{SCMP_SYS(set_robust_list), NET},
-	{SCMP_SYS(rseq), NET},
-	{SCMP_SYS(membarrier), NET},
-	{SCMP_SYS(sigaltstack), NET},
-	{SCMP_SYS(sched_getaffinity), NET},
-	{SCMP_SYS(sched_yield), NET},
-	{SCMP_SYS(nanosleep), NET},
-	{SCMP_SYS(clock_nanosleep), NET},
-	{SCMP_SYS(uname), NET},
-	{SCMP_SYS(sysinfo), NET},
-	{SCMP_SYS(getuid), NET},
-	{SCMP_SYS(geteuid), NET},
-	{SCMP_SYS(getgid), NET},
-	{SCMP_SYS(getegid), NET},
+	{SCMP_SYS(set_robust_list), NET | KEYRING},
+	{SCMP_SYS(rseq), NET | KEYRING},
+	{SCMP_SYS(membarrier), NET | KEYRING},
+	{SCMP_SYS(sigaltstack), NET | KEYRING},
+	{SCMP_SYS(sched_getaffinity), NET | KEYRING},
+	{SCMP_SYS(sched_yield), NET | KEYRING},
+	{SCMP_SYS(nanosleep), NET | KEYRING},
+	{SCMP_SYS(clock_nanosleep), NET | KEYRING},
+	{SCMP_SYS(uname), NET | KEYRING},
+	{SCMP_SYS(sysinfo), NET | KEYRING},
+	{SCMP_SYS(getuid), NET | KEYRING},
+	{SCMP_SYS(geteuid), NET | KEYRING},
+	{SCMP_SYS(getgid), NET | KEYRING},
+	{SCMP_SYS(getegid), NET | KEYRING},
 };
 
 /* No profile has business with these, and a failure of one is not worth going on after. */
@@ -224,6 +225,12 @@ static int filter_add_sockets(scmp_filter_ctx filter) {
 	return 0;
 }
 
+/* Sockets of this machine: the session's bus. */
+static int filter_add_local_sockets(scmp_filter_ctx filter) {
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+		SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+}
+
 /*
  * Threads, but no processes. clone3 hides its flags from a filter; told that it
  * does not exist, glibc takes clone.
@@ -253,6 +260,19 @@ static int filter_add_net(scmp_filter_ctx filter) {
 	if (r < 0)
 		return r;
 	r = filter_add_sockets(filter);
+	if (r < 0)
+		return r;
+	return filter_add_threads(filter);
+}
+
+static int filter_add_keyring(scmp_filter_ctx filter) {
+	int r = filter_add_plain_memory(filter);
+	if (r < 0)
+		return r;
+	r = filter_add_reading(filter);
+	if (r < 0)
+		return r;
+	r = filter_add_local_sockets(filter);
 	if (r < 0)
 		return r;
 	return filter_add_threads(filter);
@@ -293,6 +313,8 @@ static int filter_add_profile(scmp_filter_ctx filter, enum sandbox sandbox) {
 		return filter_add_terminal(filter);
 	case SANDBOX_NET:
 		return filter_add_net(filter);
+	case SANDBOX_KEYRING:
+		return filter_add_keyring(filter);
 	case SANDBOX_ASK_PROGRAM:
 	case _SANDBOX_MAX:
 		break;

@@ -69,6 +69,15 @@ enum field {
 	FIELD_IS_SIMPLE,     /* u64: 1 if the entry is that line, whole and alone */
 	FIELD_IS_ASYMMETRIC, /* u64: 1 for a secret-key */
 	FIELD_FOUND = 128,
+
+	/*
+	 * keyring: an errand -> what it asks for. An image travels in a file in memory that is
+	 * sent along: to be filled by a load, filled already for a save.
+	 */
+	FIELD_KEYRING_ERRAND = 96, /* u64: enum keyring_errand */
+	FIELD_MAY_PROMPT,	   /* u64: 1: the keyring may ask the person to unlock it */
+	FIELD_DIGEST,		   /* of what lies there: 32 bytes, as last told; absent: nothing */
+	FIELD_KEEPS_KEY,	   /* u64: 1: the key that lies beside the image stays */
 };
 
 /* How many FIELD_FOUND there can be. */
@@ -80,6 +89,15 @@ enum errand {
 	ERRAND_PROBE,  /* crates.io's GET /api/v1/me -> a verdict on the token */
 	ERRAND_CRATE,  /* a crate's file in a sparse index -> is new, last version, checksum */
 	_ERRAND_MAX,
+};
+
+/* What worker-keyring is sent for. */
+enum keyring_errand {
+	KEYRING_LOAD,	  /* the image -> FIELD_DIGEST */
+	KEYRING_SAVE,	  /* perhaps with FIELD_KEY, to lie beside it -> FIELD_DIGEST */
+	KEYRING_ERASE,	  /* image and key */
+	KEYRING_LOAD_KEY, /* -> FIELD_KEY */
+	_KEYRING_ERRAND_MAX,
 };
 
 /* What crates.io's words about a token mean. Words that we do not know are no verdict. */

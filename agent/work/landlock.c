@@ -1,6 +1,6 @@
 /*
- * kdf, ask-terminal and import open no file at all; net only reads the system's
- * directories, not the user's. There is no wrapper in libc for these calls.
+ * kdf, ask-terminal and import open no file at all; net and keyring only read the
+ * system's directories, not the user's. There is no wrapper in libc for these calls.
  */
 
 #include "landlock.h"
@@ -96,7 +96,10 @@ static struct landlock_ruleset landlock_rules(enum sandbox sandbox, long abi) {
 			rules.handled_access_net |= LANDLOCK_ACCESS_NET_CONNECT_TCP;
 	}
 	if (abi >= 6)
-		rules.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
+		rules.scoped = LANDLOCK_SCOPE_SIGNAL;
+	/* A session's bus may have an abstract address. */
+	if (abi >= 6 && sandbox != SANDBOX_KEYRING)
+		rules.scoped |= LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET;
 	return rules;
 }
 
@@ -118,7 +121,7 @@ int landlock_enter(enum sandbox sandbox) {
 		(int) syscall(SYS_landlock_create_ruleset, &rules, landlock_ruleset_size(abi), 0);
 	if (ruleset < 0)
 		return -errno;
-	if (sandbox == SANDBOX_NET) {
+	if (sandbox == SANDBOX_NET || sandbox == SANDBOX_KEYRING) {
 		int r = landlock_allow_system(ruleset);
 		if (r < 0)
 			return r;

@@ -23,6 +23,7 @@ enum sandbox {
 	SANDBOX_ASK_PROGRAM,  /* runs a dialogue program, which inherits what is forbidden here */
 	SANDBOX_NET,	      /* TCP and UDP, reads the system's files; no write, no exec */
 	SANDBOX_IMPORT,	      /* reads one file that is open; no other, no network, no exec */
+	SANDBOX_KEYRING,      /* sockets of this machine, reads the system's files; no write, no exec */
 	_SANDBOX_MAX,
 };
 

@@ -119,6 +119,10 @@ static int worker_work(worker_function work, struct worker_task *task) {
 	return frame_send(WORKER_SOCKET, FRAME_ANSWER, answer, NULL, 0);
 }
 
+void worker_tell_progress(void) {
+	(void) frame_send(WORKER_SOCKET, FRAME_PROGRESS, NULL, NULL, 0); /* The answer tells. */
+}
+
 int worker_run(worker_function work) {
 	int r = harden_process();
 	if (r < 0)

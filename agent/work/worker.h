@@ -22,5 +22,8 @@
 typedef enum refusal (*worker_function)(struct fields *task, const int *fds, size_t n_fds,
 	struct fields *answer, char **ret_detail);
 
+/* Says that the work goes on: a core that waits for more than silence goes on waiting. */
+void worker_tell_progress(void);
+
 /* Runs the worker; the value is main's. */
 int worker_run(worker_function work);
