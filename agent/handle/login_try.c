@@ -204,15 +204,17 @@ static void login_try(struct login *login) {
 		session_fail(session, r, "trying the token");
 }
 
-static void login_entered(enum refusal refusal, struct secret *token, void *userdata) {
+static void login_entered(
+	enum refusal refusal, const char *detail, struct secret *token, void *userdata) {
 	struct login *login = userdata;
 
-	login->entry = token_entry_free(login->entry);
 	login->token = token;
-	if (refusal != REFUSAL_NONE)
-		login_refuse(login, refusal, NULL);
-	else
-		login_try(login);
+	if (refusal != REFUSAL_NONE) { /* The detail is the entry's. */
+		login_refuse(login, refusal, detail);
+		return;
+	}
+	login->entry = token_entry_free(login->entry);
+	login_try(login);
 }
 
 void login_take_token(struct login *login) {
