@@ -2,7 +2,8 @@
 
 /*
  * One import under way, and the sources that there are: cargo's files
- * (import_files.c). No source brings a token in here.
+ * (import_files.c) and cargo's items in the keyring (import_keyring.c). Neither
+ * brings a token in here.
  */
 
 #include "cargo_credentials.h"
@@ -31,6 +32,7 @@ struct import_source {
 };
 
 extern const struct import_source import_files;
+extern const struct import_source import_keyring;
 
 struct import {
 	struct command *command;

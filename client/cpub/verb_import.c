@@ -15,7 +15,7 @@
 #include "protocol/reply.h"
 #include "verb.h"
 
-static const struct import_source *const sources[] = {&import_files};
+static const struct import_source *const sources[] = {&import_files, &import_keyring};
 
 static void import_done(struct import *import) {
 	import_list_done(&import->list);
@@ -164,7 +164,8 @@ static enum exit_code run(struct command *command) {
 			import.source = sources[i];
 	}
 	if (!import.source)
-		return print_usage(&command->print, "say where from: `--from cargo`");
+		return print_usage(
+			&command->print, "say where from: `--from cargo` or `--from keyring`");
 	if (command->wipe && command->dry_run)
 		return print_usage(&command->print, "--wipe and --dry-run exclude each other");
 	return import_run(&import);
@@ -183,25 +184,30 @@ static const struct verb_option options[] = {
 
 const struct verb verb_import = {
 	.name = "import",
-	.summary = "Store the tokens of cargo's own files",
-	.help = "Usage: cpub-agent import --from cargo [--wipe | --dry-run] [--account NAME]\n"
-		"                         [--replace] [--no-check] [--allow-http]\n"
+	.summary = "Store the tokens that cargo keeps",
+	.help = "Usage: cpub-agent import --from cargo|keyring [--wipe | --dry-run]\n"
+		"                         [--account NAME] [--replace] [--no-check] [--allow-http]\n"
 		"\n"
 		"Stores each token of $CARGO_HOME/credentials.toml (and `credentials`, as it was "
 		"called\n"
-		"before) as `login` would. The agent reads the file, not this program.\n"
+		"before), or of cargo's own provider for the keyring (cargo:libsecret), as `login`\n"
+		"would. The agent reads it there, not this program.\n"
 		"\n"
-		"  --from cargo        Where the tokens are\n"
-		"  --wipe              Take out of the file what is stored then, and overwrite it\n"
+		"  --from cargo        From cargo's files\n"
+		"  --from keyring      From the desktop's keyring\n"
+		"  --wipe              Take out what is stored then: overwrite the file, remove the\n"
+		"                      keyring's item\n"
 		"  --dry-run           Only tell what there is\n"
 		"  --account NAME      Store under this name (the default: default)\n"
 		"  --replace           Put them in the place of tokens that are stored already\n"
 		"  --no-check          Ask neither the index nor the registry\n"
 		"  --allow-http        Let a token go over plain http, on this machine only\n"
 		"\n"
-		"A registry's URL is looked up in your own cargo configuration. A token whose "
-		"registry\n"
-		"only a project or the environment names is left: log in with --index for it.\n",
+		"In files a registry has a name; its URL is looked up in your own cargo "
+		"configuration.\n"
+		"A token whose registry only a project or the environment names is left: log in "
+		"with\n"
+		"--index for it. In the keyring cargo keeps each token under its URL.\n",
 	.options = options,
 	.run = run,
 };
