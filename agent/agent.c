@@ -33,6 +33,18 @@ uint64_t agent_now_usec(const struct agent *agent) {
 	return now;
 }
 
+bool agent_has_display(void) {
+	static const char *const variables[] = {"DISPLAY", "WAYLAND_DISPLAY"};
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const char *value = getenv(variables[i]);
+
+		if (value && value[0] != '\0')
+			return true;
+	}
+	return false;
+}
+
 static uint64_t smaller(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
 }
@@ -71,6 +83,7 @@ void agent_lock(struct agent *agent, const char *why) {
 	if (store_state(agent->store) != STORE_OPEN)
 		return;
 	store_lock(agent->store);
+	agent->is_unattended = false;
 	log_notice("locked: %s", why);
 }
 
@@ -250,7 +263,7 @@ int agent_new(const struct agent_options *options, struct agent **ret) {
 	r = audit_new(&agent->audit);
 	if (r < 0)
 		return r;
-	r = store_new(agent->event, options->in_memory ? "memory" : NULL, &agent->store);
+	r = store_new(agent, options->in_memory ? "memory" : NULL, &agent->store);
 	if (r < 0)
 		return r;
 	r = listener_new(agent, options->socket, &agent->listener);
@@ -285,7 +298,7 @@ static void memory_loaded(int error, void *userdata) {
 
 /* A store in memory needs no `init`: its key never leaves this process. */
 static int agent_open_memory(struct agent *agent) {
-	return store_load(agent->store, memory_loaded, agent);
+	return store_load(agent->store, false, memory_loaded, agent);
 }
 
 int agent_run(struct agent *agent) {

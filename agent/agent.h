@@ -67,6 +67,8 @@ struct agent {
 
 	/* Where the workers are. */
 	char *program_directory;
+	/* The store was opened by a passphrase that no person gave. */
+	bool is_unattended;
 	/* Program that asks where there is no terminal, from our own start environment; or NULL. */
 	char *askpass;
 
@@ -88,5 +90,8 @@ void agent_touch(struct agent *agent, bool is_request);
 
 /* Forgets the key, every grant and every question that is under way. */
 void agent_lock(struct agent *agent, const char *why);
+
+/* Could a program that is not ours show a person something? */
+bool agent_has_display(void);
 
 uint64_t agent_now_usec(const struct agent *agent);

@@ -20,8 +20,10 @@ struct consent {
 };
 
 enum protection agent_protection(const struct agent *agent) {
-	return strcmp(store_medium_name(agent->store), "memory") == 0 ? PROTECTION_MEMORY
-								       : PROTECTION_PASSPHRASE;
+	if (strcmp(store_medium_name(agent->store), "memory") == 0)
+		return PROTECTION_MEMORY;
+	return store_opens_itself(agent->store) || agent->is_unattended ? PROTECTION_UNATTENDED
+									 : PROTECTION_PASSPHRASE;
 }
 
 static void consent_prompted(

@@ -11,32 +11,38 @@
 #include "agent/prompt.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/unattended.h"
 #include "protocol/request.h"
 
 /* One row a kind. */
 static const struct dispatch_row rows[] = {
 	/* `get` opens the store itself for an act, so that one passphrase unlocks and approves. */
-	[KIND_GET] = {get_check, get_handle, NEEDS_LOOK, ACT_RELEASE},
+	[KIND_GET] = {get_check, get_handle, NEEDS_WAKE, ACT_RELEASE},
 	[KIND_LOGIN] = {login_check, login_handle, NEEDS_OPEN, ACT_LOGIN},
 	[KIND_LOGOUT] = {logout_check, logout_handle, NEEDS_OPEN, ACT_LOGOUT},
 	[KIND_INIT] = {NULL, init_handle, NEEDS_LOOK, ACT_NONE},
 	[KIND_LIST] = {list_check, list_handle, NEEDS_OPEN, ACT_NONE},
 	[KIND_STATUS] = {NULL, status_handle, NEEDS_LOOK, ACT_NONE},
 	[KIND_LOCK] = {NULL, lock_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_UNLOCK] = {NULL, unlock_handle, NEEDS_LOOK, ACT_NONE},
+	[KIND_UNLOCK] = {NULL, unlock_handle, NEEDS_WAKE, ACT_NONE},
 	/* The old passphrase is asked by the handler, and opens the store as well. */
-	[KIND_PASSWD] = {passwd_check, passwd_handle, NEEDS_LOOK, ACT_LOOSEN},
+	[KIND_PASSWD] = {passwd_check, passwd_handle, NEEDS_WAKE, ACT_LOOSEN},
 	/* As with `passwd`; and where it is there already, nothing is asked. */
-	[KIND_MOVE] = {move_check, move_handle, NEEDS_LOOK, ACT_LOOSEN},
+	[KIND_MOVE] = {move_check, move_handle, NEEDS_WAKE, ACT_LOOSEN},
 	[KIND_TRUST] = {trust_check, trust_handle, NEEDS_OPEN, ACT_LOOSEN},
 	[KIND_IMPORT] = {NULL, import_handle, NEEDS_NOTHING, ACT_NONE},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 
-/* What goes before the handler: looking at the medium, then the passphrase. */
+/*
+ * What goes before the handler: looking at the medium, which may be a keyring
+ * that a person has to unlock; then what opens the store, or the passphrase.
+ */
 struct opening {
 	struct session *session;
 	bool is_loading;
+	bool may_ask; /* the keyring, this time */
+	struct unattended *unattended;
 	struct passphrase *passphrase;
 };
 
@@ -49,6 +55,7 @@ static void opening_free(void *operation) {
 
 	if (opening->is_loading)
 		store_forget_callback(opening->session->agent->store, opening);
+	unattended_free(opening->unattended);
 	passphrase_free(opening->passphrase);
 	free(opening);
 }
@@ -85,29 +92,93 @@ static void opening_unlock(struct opening *opening) {
 		session_fail(session, r, "unlocking");
 }
 
+/* It is as open as it gets without a person. */
+static void opening_woken(struct opening *opening) {
+	if (dispatch_row(opening->session)->need == NEEDS_OPEN)
+		opening_unlock(opening);
+	else
+		opening_done(opening->session);
+}
+
+static void opening_unattended(enum refusal refusal, void *userdata) {
+	struct opening *opening = userdata;
+
+	opening->unattended = unattended_free(opening->unattended);
+	/* Not opened by this way: the person is asked as ever. */
+	if (refusal != REFUSAL_NONE && refusal != REFUSAL_LOCKED)
+		session_refuse(opening->session, refusal, NULL);
+	else
+		opening_woken(opening);
+}
+
+static void opening_wake(struct opening *opening) {
+	struct session *session = opening->session;
+	int r;
+
+	if (dispatch_row(session)->need < NEEDS_WAKE ||
+		!unattended_is_possible(session->agent)) {
+		opening_woken(opening);
+		return;
+	}
+	r = unattended_new(
+		session->agent, opening_unattended, opening, &opening->unattended);
+	if (r < 0)
+		session_fail(session, r, "opening the store");
+}
+
+static enum refusal opening_check(const struct opening *opening) {
+	struct session *session = opening->session;
+	const struct dispatch_row *row = dispatch_row(session);
+
+	if (row->check)
+		return row->check(session);
+	/* These say themselves what they make of it. */
+	return row->need < NEEDS_WAKE ? REFUSAL_NONE : store_trouble(session->agent);
+}
+
+static int opening_look(struct opening *opening);
+
 static void opening_looked(int error, void *userdata) {
 	struct opening *opening = userdata;
 	struct session *session = opening->session;
-	const struct dispatch_row *row = dispatch_row(session);
-	enum refusal refusal = REFUSAL_NONE;
+	enum refusal refusal;
 
 	(void) error; /* The store's state says it better. */
 	opening->is_loading = false;
-	if (row->check)
-		refusal = row->check(session);
+	refusal = opening_check(opening);
+	/* Only for a request that needs it, and once. */
+	if (refusal == REFUSAL_KEYRING_LOCKED && !opening->may_ask &&
+		(session->terminal >= 0 || agent_has_display())) {
+		opening->may_ask = true;
+		if (opening_look(opening) == 0)
+			return;
+	}
 	if (refusal != REFUSAL_NONE)
 		session_refuse(session, refusal,
 			refusal == store_trouble(session->agent)
 				? store_path(session->agent->store)
 				: NULL);
-	else if (row->need == NEEDS_OPEN)
-		opening_unlock(opening);
 	else
-		opening_done(session);
+		opening_wake(opening);
+}
+
+static int opening_look(struct opening *opening) {
+	int r = store_load(opening->session->agent->store, opening->may_ask, opening_looked,
+		opening);
+
+	if (r == 0)
+		opening->is_loading = true;
+	return r;
+}
+
+/* A store that is locked or open is known; any other may have changed since. */
+static bool is_known(const struct session *session) {
+	enum store_state state = store_state(session->agent->store);
+
+	return state == STORE_LOCKED || state == STORE_OPEN;
 }
 
 void dispatch(struct session *session) {
-	enum store_state state = store_state(session->agent->store);
 	struct opening *opening;
 	int r;
 
@@ -122,14 +193,11 @@ void dispatch(struct session *session) {
 	}
 	opening->session = session;
 	session_set_operation(session, opening, opening_free);
-	/* A store that is locked or open is known; any other may have changed since. */
-	if (state == STORE_LOCKED || state == STORE_OPEN) {
+	if (is_known(session)) {
 		opening_looked(0, opening);
 		return;
 	}
-	r = store_load(session->agent->store, opening_looked, opening);
-	if (r == 0)
-		opening->is_loading = true;
-	else
+	r = opening_look(opening);
+	if (r < 0)
 		session_fail(session, r, "looking at the store");
 }

@@ -14,6 +14,7 @@ struct session;
 enum need {
 	NEEDS_NOTHING,
 	NEEDS_LOOK, /* the medium was looked at: store_state tells the truth */
+	NEEDS_WAKE, /* and it is unlocked, where nobody need be asked for that */
 	NEEDS_OPEN, /* unlocked; the passphrase is asked if need be */
 };
 

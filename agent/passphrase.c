@@ -50,6 +50,46 @@ struct passphrase {
 	void *userdata;
 };
 
+enum refusal store_refusal(int error) {
+	switch (error) {
+	case 0:
+		return REFUSAL_NONE;
+	case -ENOENT:
+		return REFUSAL_STORE_GONE;
+	case -EBADMSG:
+		return REFUSAL_STORE_DAMAGED;
+	case -ENOTSUP:
+		return REFUSAL_STORE_NEWER;
+	case -EACCES:
+		return REFUSAL_STORE_LOOSE;
+	case -ENOTUNIQ:
+		return REFUSAL_STORE_OLDER;
+	case -ESTALE:
+		return REFUSAL_STORE_CHANGED;
+	case -EEXIST:
+		return REFUSAL_STORE_EXISTS;
+	case -EAGAIN:
+		return REFUSAL_LOCKED;
+	case -ENOKEY:
+		return REFUSAL_KEYRING_LOCKED;
+	case -ENXIO:
+		return REFUSAL_KEYRING_UNREACHABLE;
+	case -ETIMEDOUT:
+		return REFUSAL_KEYRING_TIMEOUT;
+	case -ECANCELED:
+		return REFUSAL_KEYRING_DENIED;
+	case -EBUSY:
+	case -ENOMEM:
+		return refusal_from_errno(error);
+	default:
+		return REFUSAL_STORE_FAILED;
+	}
+}
+
+const char *store_refusal_detail(int error) {
+	return store_refusal(error) == REFUSAL_STORE_FAILED ? strerror(-error) : NULL;
+}
+
 enum refusal store_trouble(const struct agent *agent) {
 	switch (store_state(agent->store)) {
 	case STORE_ABSENT:
@@ -61,18 +101,8 @@ enum refusal store_trouble(const struct agent *agent) {
 	case STORE_BROKEN:
 		break;
 	}
-	switch (store_error(agent->store)) {
-	case -ENOENT:
-		return REFUSAL_STORE_GONE;
-	case -EBADMSG:
-		return REFUSAL_STORE_DAMAGED;
-	case -ENOTSUP:
-		return REFUSAL_STORE_NEWER;
-	case -EACCES:
-		return REFUSAL_STORE_LOOSE;
-	default:
-		return REFUSAL_STORE_FAILED;
-	}
+	return store_error(agent->store) == 0 ? REFUSAL_STORE_FAILED
+					      : store_refusal(store_error(agent->store));
 }
 
 static void passphrase_finish(struct passphrase *passphrase, enum refusal refusal) {
@@ -124,14 +154,7 @@ static void passphrase_derived(
 	}
 	if (r >= 0)
 		passphrase->session->n_wrong = 0;
-	if (r == -ENOTUNIQ)
-		passphrase_finish(passphrase, REFUSAL_STORE_OLDER);
-	else if (r == -EBADMSG)
-		passphrase_finish(passphrase, REFUSAL_STORE_DAMAGED);
-	else if (r < 0)
-		passphrase_finish(passphrase, refusal_from_errno(r));
-	else
-		passphrase_finish(passphrase, REFUSAL_NONE);
+	passphrase_finish(passphrase, store_refusal(r));
 }
 
 static void passphrase_derive(struct passphrase *passphrase, const struct secret *typed) {
@@ -261,7 +284,8 @@ static int passphrase_start(struct passphrase *passphrase) {
 
 	if (passphrase->use == PASSPHRASE_CONFIRM || store_state(store) == STORE_OPEN)
 		return passphrase->is_given ? -EINVAL : passphrase_ask(passphrase);
-	r = store_load(store, passphrase_loaded, passphrase);
+	r = store_load(store, passphrase->terminal >= 0 || agent_has_display(),
+		passphrase_loaded, passphrase);
 	if (r == 0)
 		passphrase->is_loading = true;
 	return r;

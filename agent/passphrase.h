@@ -32,5 +32,13 @@ int passphrase_new(struct session *session, enum passphrase_use use, int termina
 struct passphrase *passphrase_free(struct passphrase *passphrase);
 DEFINE_CLEANUP(struct passphrase, passphrase_free)
 
+/*
+ * What to answer for a failure that a store's callback tells, or store_error.
+ * REFUSAL_NONE for 0, REFUSAL_STORE_FAILED for what has no word of its own.
+ */
+enum refusal store_refusal(int error);
+/* Words on it, where the refusal says too little; else NULL. Static text. */
+const char *store_refusal_detail(int error);
+
 /* What to answer for a store that is not there or cannot be read. REFUSAL_NONE if it can. */
 enum refusal store_trouble(const struct agent *agent);

@@ -32,9 +32,12 @@
 /* Above all that the child puts in place. */
 #define SPARE_FD 10
 
-/* All that the daemon learns of our environment: where its files are, and the language. */
-static const char *const kept_variables[] = {
-	"HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_DATA_HOME", "LANG"};
+/*
+ * All that the daemon learns of our environment: where its files are, the language,
+ * the bus on which its keyring is, and whether that could show a person something.
+ */
+static const char *const kept_variables[] = {"HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME",
+	"XDG_DATA_HOME", "LANG", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"};
 #define N_KEPT (sizeof(kept_variables) / sizeof(kept_variables[0]))
 static char fixed_path[] = "PATH=/usr/bin:/bin";
 

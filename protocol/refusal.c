@@ -101,8 +101,8 @@ static const struct {
 	[REFUSAL_KEYRING_DENIED] = {"keyring-denied", EXIT_DENIED,
 		"the keyring did not let cpub-agent in, or its question was dismissed; try again"},
 	[REFUSAL_STORE_BOUND] = {"store-bound", EXIT_FAILED,
-		"a store that no passphrase opens cannot be moved, since its key is beside it; make "
-		"another with a passphrase, and log in there"},
+		"a store that no passphrase opens cannot be moved, since its key is beside it; run "
+		"`cpub-agent passwd` first"},
 	[REFUSAL_LOCKED] = {"locked", EXIT_NEEDS,
 		"the store is locked; run `cpub-agent unlock` in a terminal and try again"},
 	[REFUSAL_WRONG_PASSPHRASE] = {"wrong-passphrase", EXIT_STORE,
@@ -206,6 +206,11 @@ enum refusal refusal_from_name(const char *name) {
 			return (enum refusal) i;
 	}
 	return _REFUSAL_INVALID;
+}
+
+bool refusal_is_of_keyring(enum refusal refusal) {
+	return refusal == REFUSAL_KEYRING_LOCKED || refusal == REFUSAL_KEYRING_UNREACHABLE ||
+	       refusal == REFUSAL_KEYRING_TIMEOUT || refusal == REFUSAL_KEYRING_DENIED;
 }
 
 enum exit_code refusal_exit_code(enum refusal refusal) {

@@ -6,6 +6,8 @@
  * what to do. Names and exit codes never change their meaning.
  */
 
+#include <stdbool.h>
+
 enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
@@ -115,6 +117,8 @@ enum refusal {
 /* Stable name, as in `"code":"locked"`. */
 const char *refusal_name(enum refusal refusal);
 enum refusal refusal_from_name(const char *name);
+/* Is it about the keyring that holds a store? */
+bool refusal_is_of_keyring(enum refusal refusal);
 enum exit_code refusal_exit_code(enum refusal refusal);
 /* One sentence without a line end. */
 const char *refusal_sentence(enum refusal refusal);

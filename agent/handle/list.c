@@ -2,6 +2,7 @@
 
 #include "agent/account.h"
 #include "agent/agent.h"
+#include "agent/consent.h"
 #include "agent/handle/handle.h"
 #include "agent/passphrase.h"
 #include "agent/session.h"
@@ -40,6 +41,9 @@ void list_handle(struct session *session) {
 	struct json_writer *writer = session_answer(session, false);
 
 	reply_ok_begin(writer, KIND_LIST);
+	json_write_integer(
+		writer, "level", protection_level(agent_protection(session->agent)));
+	json_write_string(writer, "store", store_medium_name(store));
 	json_write_array(writer, "accounts");
 	for (size_t i = 0; i < store_n_accounts(store); i++) {
 		_cleanup_(account_freep) struct account *account = NULL;

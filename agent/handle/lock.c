@@ -10,6 +10,7 @@
 #include "agent/passphrase.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/unattended.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
@@ -24,6 +25,7 @@ void lock_handle(struct session *session) {
 	writer = session_answer(session, false);
 	reply_ok_begin(writer, KIND_LOCK);
 	json_write_string(writer, "was", was_open ? "unlocked" : "locked");
+	json_write_bool(writer, "reopens", unattended_is_possible(session->agent));
 	reply_ok_end(writer);
 	session_send(session);
 }

@@ -10,6 +10,7 @@
 #include "agent/audit.h"
 #include "agent/handle/login.h"
 #include "agent/log.h"
+#include "agent/passphrase.h"
 #include "agent/pin.h"
 #include "agent/rule/grant.h"
 #include "agent/session.h"
@@ -77,9 +78,7 @@ static void login_stored(int error, void *userdata) {
 	if (error == -ESTALE) /* What was approved under the old state is not any more. */
 		agent_lock(session->agent, "the store was changed by another program");
 	if (error < 0) {
-		login_refuse(login,
-			error == -ESTALE ? REFUSAL_STORE_CHANGED : REFUSAL_STORE_FAILED,
-			strerror(-error));
+		login_refuse(login, store_refusal(error), store_refusal_detail(error));
 		return;
 	}
 	if (login->replaces) /* What was approved was the other credential. */

@@ -89,10 +89,8 @@ static void logout_erased(int error, void *userdata) {
 	if (error == -ESTALE) /* What was approved under the old state is not any more. */
 		agent_lock(session->agent, "the store was changed by another program");
 	if (error < 0) {
-		logout_audit(logout, REFUSAL_STORE_FAILED);
-		session_refuse(session,
-			error == -ESTALE ? REFUSAL_STORE_CHANGED : REFUSAL_STORE_FAILED,
-			strerror(-error));
+		logout_audit(logout, store_refusal(error));
+		session_refuse(session, store_refusal(error), store_refusal_detail(error));
 		return;
 	}
 	logout_audit(logout, REFUSAL_NONE);

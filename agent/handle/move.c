@@ -80,22 +80,6 @@ static void move_answer(const struct move_request *move, bool is_unchanged) {
 	session_send(session);
 }
 
-/* What the media say of a copy that could not be made, or of what is there already. */
-static enum refusal move_refusal(int error) {
-	switch (error) {
-	case -EEXIST:
-		return REFUSAL_STORE_EXISTS;
-	case -ESTALE:
-		return REFUSAL_STORE_CHANGED;
-	case -EACCES:
-		return REFUSAL_STORE_LOOSE;
-	case -ENOMEM:
-		return REFUSAL_NO_MEMORY;
-	default:
-		return REFUSAL_STORE_FAILED;
-	}
-}
-
 static void move_done(int error, void *userdata) {
 	struct move_request *move = userdata;
 	struct session *session = move->session;
@@ -105,9 +89,9 @@ static void move_done(int error, void *userdata) {
 	if (error == -ESTALE)
 		agent_lock(session->agent, "the store was changed by another program");
 	if (error < 0) {
-		move_refuse(move, move_refusal(error),
+		move_refuse(move, store_refusal(error),
 			error == -EEXIST ? "where it was to go; nothing there is overwritten"
-					 : strerror(-error));
+					 : store_refusal_detail(error));
 		return;
 	}
 	if (audit_write(session->agent->audit, &entry) < 0)

@@ -3,7 +3,8 @@
  * anew, so that neither the old passphrase nor an old copy of the key opens what
  * is stored from now on. (An old copy of the vault still opens with the old one.)
  *
- *   passwd_handle    → the old passphrase, which opens a locked store as well
+ *   passwd_handle    → the old passphrase, which opens a locked store as well; of
+ *                      a store that opens without a person, whether one shall be
  *   passwd_confirmed → the new one and its key
  *   passwd_given     → all sealed anew, saved, read back
  */
@@ -14,6 +15,7 @@
 
 #include "agent/agent.h"
 #include "agent/audit.h"
+#include "agent/consent.h"
 #include "agent/handle/handle.h"
 #include "agent/log.h"
 #include "agent/new_passphrase.h"
@@ -26,9 +28,10 @@
 
 struct passwd {
 	struct session *session;
+	struct consent *consent;
 	struct passphrase *old;
 	struct new_passphrase *new;
-	struct kdf confirmed; /* of the passphrase that was typed */
+	struct kdf confirmed; /* of the passphrase that was typed; zeros if there was none */
 	bool is_storing;
 };
 
@@ -37,6 +40,7 @@ static void passwd_free(void *operation) {
 
 	if (passwd->is_storing)
 		store_forget_callback(passwd->session->agent->store, passwd);
+	consent_free(passwd->consent);
 	passphrase_free(passwd->old);
 	new_passphrase_free(passwd->new);
 	free(passwd);
@@ -45,8 +49,9 @@ static void passwd_free(void *operation) {
 enum refusal passwd_check(struct session *session) {
 	enum refusal refusal = store_trouble(session->agent);
 
-	if (refusal == REFUSAL_NONE && !store_kdf(session->agent->store))
-		return REFUSAL_STORE_UNAVAILABLE; /* No passphrase opens it. */
+	if (refusal == REFUSAL_NONE && !store_kdf(session->agent->store) &&
+		!store_opens_itself(session->agent->store))
+		return REFUSAL_STORE_UNAVAILABLE; /* In memory: it has no way to be opened. */
 	return refusal;
 }
 
@@ -69,9 +74,7 @@ static void passwd_stored(int error, void *userdata) {
 	if (error == -ESTALE)
 		agent_lock(session->agent, "the store was changed by another program");
 	if (error < 0) {
-		passwd_refuse(passwd,
-			error == -ESTALE ? REFUSAL_STORE_CHANGED : REFUSAL_STORE_FAILED,
-			strerror(-error));
+		passwd_refuse(passwd, store_refusal(error), store_refusal_detail(error));
 		return;
 	}
 	grant_drop_all(&session->agent->grants); /* They were approved with the old one. */
@@ -86,9 +89,14 @@ static void passwd_stored(int error, void *userdata) {
 
 /* Another may have changed it since: then nobody has typed the one that it has now. */
 static bool passwd_is_confirmed(const struct passwd *passwd) {
-	const struct kdf *kdf = store_kdf(passwd->session->agent->store);
+	const struct store *store = passwd->session->agent->store;
+	const struct kdf *kdf = store_kdf(store);
+	const struct kdf none = {0};
 
-	return kdf && memcmp(kdf->salt, passwd->confirmed.salt, SEAL_SALT_SIZE) == 0;
+	if (!kdf)
+		return store_opens_itself(store) &&
+			memcmp(none.salt, passwd->confirmed.salt, SEAL_SALT_SIZE) == 0;
+	return memcmp(kdf->salt, passwd->confirmed.salt, SEAL_SALT_SIZE) == 0;
 }
 
 static void passwd_given(enum refusal refusal, const struct kdf *kdf,
@@ -122,17 +130,20 @@ static void passwd_given(enum refusal refusal, const struct kdf *kdf,
 
 static void passwd_confirmed(enum refusal refusal, void *userdata) {
 	struct passwd *passwd = userdata;
-	const struct kdf *kdf = store_kdf(passwd->session->agent->store);
+	const struct store *store = passwd->session->agent->store;
+	const struct kdf *kdf = store_kdf(store);
 	int r;
 
 	passwd->old = passphrase_free(passwd->old);
-	if (refusal == REFUSAL_NONE && !kdf)
+	passwd->consent = consent_free(passwd->consent);
+	if (refusal == REFUSAL_NONE && !kdf && !store_opens_itself(store))
 		refusal = REFUSAL_LOCKED;
 	if (refusal != REFUSAL_NONE) {
 		passwd_refuse(passwd, refusal, NULL);
 		return;
 	}
-	passwd->confirmed = *kdf;
+	if (kdf)
+		passwd->confirmed = *kdf;
 	r = new_passphrase_new(passwd->session,
 		"cpub-agent: choose the new passphrase. It cannot be recovered.", passwd_given,
 		passwd, &passwd->new);
@@ -144,8 +155,24 @@ static void passwd_confirmed(enum refusal refusal, void *userdata) {
 		session_fail(passwd->session, r, "asking for a new passphrase");
 }
 
+/* The old passphrase; or, whoever can open the keyring having all of it already, a yes. */
+static int passwd_ask(struct passwd *passwd) {
+	const struct store *store = passwd->session->agent->store;
+
+	if (!store_opens_itself(store))
+		return passphrase_new(passwd->session,
+			store_state(store) == STORE_OPEN ? PASSPHRASE_CONFIRM : PASSPHRASE_UNLOCK,
+			passwd->session->terminal,
+			"cpub-agent: change the passphrase of the store? The one that it has now "
+			"first.\n",
+			NULL, passwd_confirmed, passwd, &passwd->old);
+	return consent_new(passwd->session, ACT_LOOSEN, passwd->session->terminal,
+		"cpub-agent: this store opens without a passphrase.\n"
+		"From now on one is asked to unlock it and to approve each release.\n",
+		"Choose one?", passwd_confirmed, passwd, &passwd->consent);
+}
+
 void passwd_handle(struct session *session) {
-	bool is_open = store_state(session->agent->store) == STORE_OPEN;
 	struct passwd *passwd = calloc(1, sizeof(*passwd));
 	int r;
 
@@ -155,10 +182,7 @@ void passwd_handle(struct session *session) {
 	}
 	passwd->session = session;
 	session_set_operation(session, passwd, passwd_free);
-	r = passphrase_new(session, is_open ? PASSPHRASE_CONFIRM : PASSPHRASE_UNLOCK,
-		session->terminal,
-		"cpub-agent: change the passphrase of the vault? The one that it has now first.\n",
-		NULL, passwd_confirmed, passwd, &passwd->old);
+	r = passwd_ask(passwd);
 	if (r == -ENOTTY)
 		passwd_refuse(passwd, REFUSAL_NEEDS_TERMINAL, NULL);
 	else if (r < 0)

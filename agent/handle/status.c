@@ -1,10 +1,12 @@
 /* `status`: what there is and how well it is kept; nothing secret. */
 
 #include <errno.h>
+#include <string.h>
 
 #include "agent/agent.h"
 #include "agent/consent.h"
 #include "agent/handle/handle.h"
+#include "agent/passphrase.h"
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
@@ -23,6 +25,9 @@ static const char *state_name(const struct store *store) {
 	case STORE_BROKEN:
 		break;
 	}
+	/* As the refusal is called that a request would get. */
+	if (refusal_is_of_keyring(store_refusal(store_error(store))))
+		return refusal_name(store_refusal(store_error(store)));
 	switch (store_error(store)) {
 	case -ENOENT:
 		return "gone";
@@ -37,6 +42,20 @@ static const char *state_name(const struct store *store) {
 	}
 }
 
+/* Whether a passphrase seals it can only be read in the store itself. */
+static bool is_sealed_somehow(const struct store *store) {
+	return strcmp(store_medium_name(store), "keyring") == 0 && !store_kdf(store) &&
+	       !store_opens_itself(store);
+}
+
+static void write_level(struct json_writer *writer, const struct agent *agent, bool is_there) {
+	if (is_there && is_sealed_somehow(agent->store))
+		json_write_string(writer, "level", NULL);
+	else
+		json_write_integer(writer, "level",
+			is_there ? protection_level(agent_protection(agent)) : 0);
+}
+
 static void write_store(struct json_writer *writer, struct agent *agent) {
 	const struct store *store = agent->store;
 	enum store_state state = store_state(store);
@@ -46,8 +65,7 @@ static void write_store(struct json_writer *writer, struct agent *agent) {
 	json_write_string(writer, "store", is_there ? store_medium_name(store) : NULL);
 	json_write_string(writer, "path", is_there ? store_path(store) : NULL);
 	json_write_string(writer, "state", state_name(store));
-	json_write_integer(writer, "level",
-		is_there ? protection_level(agent_protection(agent)) : 0);
+	write_level(writer, agent, is_there);
 	json_write_integer(writer, "accounts", (int64_t) store_n_accounts(store));
 	if (state == STORE_OPEN) {
 		until = agent->last_request_usec + agent->options.lock_after_usec;

@@ -99,9 +99,7 @@ static void trust_stored(int error, void *userdata) {
 	if (error == -ESTALE)
 		agent_lock(session->agent, "the store was changed by another program");
 	if (error < 0) {
-		trust_refuse(trust,
-			error == -ESTALE ? REFUSAL_STORE_CHANGED : REFUSAL_STORE_FAILED,
-			strerror(-error));
+		trust_refuse(trust, store_refusal(error), store_refusal_detail(error));
 		return;
 	}
 	grant_drop_all(&session->agent->grants); /* They were approved for the other origin. */

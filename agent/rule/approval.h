@@ -15,7 +15,7 @@ enum act {
 /* What stands between the store and other programs of the user. */
 enum protection {
 	PROTECTION_PASSPHRASE,
-	PROTECTION_KEYRING, /* a keyring without a passphrase of ours: level 1 */
+	PROTECTION_UNATTENDED, /* it opens without a person: level 1 */
 	PROTECTION_MEMORY,  /* in this process only; acts are granted beforehand */
 	_PROTECTION_MAX,
 };

@@ -14,6 +14,12 @@
 #include "manifest.h"
 #include "medium.h"
 #include "move.h"
+#include "protocol/secret.h"
+
+void store_go_on(struct store *store) {
+	if (store->looks.waiting && !store_is_busy(store) && store_start_look(store, false) < 0)
+		looks_tell(&store->looks);
+}
 
 /* A change has ended, well or not. */
 static void store_finish(struct store *store, int error) {
@@ -24,9 +30,7 @@ static void store_finish(struct store *store, int error) {
 	store->done = NULL;
 	if (done)
 		done(error, store->userdata);
-	/* Looks that came meanwhile had to wait for the medium. */
-	if (store->looks && !store_is_busy(store) && store_start_look(store) < 0)
-		look_tell_all(&store->looks);
+	store_go_on(store);
 }
 
 static void store_read_back(int error, struct image *image, void *userdata) {
@@ -54,10 +58,36 @@ static void store_read_back(int error, struct image *image, void *userdata) {
 	store_finish(store, error);
 }
 
+/* After a failure of which nobody knows whether it came before the save or after it. */
+static void store_unsure(int error, struct image *image, void *userdata) {
+	_cleanup_(image_freep) struct image *taken = image;
+	struct store *store = userdata;
+
+	if (error == 0 && image_equals(taken, store->staged)) {
+		store_read_back(0, TAKE_PTR(taken), store);
+		return;
+	}
+	if (error == -ENOENT || (error == 0 && store->image && image_equals(taken, store->image))) {
+		store_finish(store, store->unsure); /* Nothing has happened. */
+		return;
+	}
+	store_drop(store, STORE_UNKNOWN, 0);
+	store_finish(store, store->unsure);
+}
+
+static bool is_unsure(int error) {
+	return error == -ETIMEDOUT || error == -ECANCELED || error == -EIO;
+}
+
 static void store_saved(int error, struct image *image, void *userdata) {
 	struct store *store = userdata;
 
 	(void) image;
+	if (is_unsure(error)) {
+		store->unsure = error;
+		if (medium_load(store->medium, store_unsure, store) == 0)
+			return;
+	}
 	if (error == -ESTALE) {
 		/* What we hold is not what is there: forget it, and read it at the next unlock. */
 		store_drop(store, STORE_UNKNOWN, 0);
@@ -68,16 +98,20 @@ static void store_saved(int error, struct image *image, void *userdata) {
 		store_finish(store, error);
 }
 
-/* Seals the staged image and starts the save. Takes `staged` and `seal` (which may be NULL). */
+/* Seals the staged image and starts the save. Takes `staged`, `seal` and `key` (which may be NULL). */
 static int store_commit(struct store *store, struct image *staged, struct seal *seal,
-	store_done_t done, void *userdata) {
+	struct secret *key, store_done_t done, void *userdata) {
 	_cleanup_(image_freep) struct image *taken = staged;
+	_cleanup_(secret_freep) struct secret *taken_key = key;
 	_cleanup_(seal_freep) struct seal *taken_seal = seal;
 	int r;
 
 	if (store_is_busy(store))
 		return -EBUSY;
-	r = manifest_write(taken, seal ? seal : store->seal, store->generation + 1);
+	r = medium_set_key(store->medium,
+		seal_has_open_slot(seal ? seal : store->seal), TAKE_PTR(taken_key));
+	if (r == 0)
+		r = manifest_write(taken, seal ? seal : store->seal, store->generation + 1);
 	if (r == 0) /* Once it is saved, nothing may fail for want of memory. */
 		r = image_index(taken);
 	if (r < 0)
@@ -96,6 +130,7 @@ int store_create(struct store *store, const char *medium, const struct kdf *kdf,
 	const struct secret *slot_key, store_done_t done, void *userdata) {
 	_cleanup_(image_freep) struct image *image = NULL;
 	_cleanup_(seal_freep) struct seal *seal = NULL;
+	_cleanup_(secret_freep) struct secret *key = NULL;
 	int r;
 
 	if (store->state != STORE_ABSENT)
@@ -113,8 +148,14 @@ int store_create(struct store *store, const char *medium, const struct kdf *kdf,
 	r = ledger_new(seal, &image);
 	if (r < 0)
 		return r;
+	if (!kdf && slot_key) { /* To lie beside it. */
+		r = secret_from(secret_peek(slot_key), secret_size(slot_key), &key);
+		if (r < 0)
+			return r;
+	}
 	store->generation = 0;
-	return store_commit(store, TAKE_PTR(image), TAKE_PTR(seal), done, userdata);
+	return store_commit(
+		store, TAKE_PTR(image), TAKE_PTR(seal), TAKE_PTR(key), done, userdata);
 }
 
 int store_put(struct store *store, const struct account *account, store_done_t done,
@@ -130,7 +171,7 @@ int store_put(struct store *store, const struct account *account, store_done_t d
 	r = ledger_put(staged, store->seal, account);
 	if (r < 0)
 		return r;
-	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
+	return store_commit(store, TAKE_PTR(staged), NULL, NULL, done, userdata);
 }
 
 int store_erase(struct store *store, const char *url, const char *name, store_done_t done,
@@ -145,7 +186,7 @@ int store_erase(struct store *store, const char *url, const char *name, store_do
 		r = ledger_erase(staged, store->seal, url, name);
 	if (r < 0)
 		return r;
-	return store_commit(store, TAKE_PTR(staged), NULL, done, userdata);
+	return store_commit(store, TAKE_PTR(staged), NULL, NULL, done, userdata);
 }
 
 int store_rekey(struct store *store, const struct kdf *kdf, const struct secret *slot_key,
@@ -163,7 +204,7 @@ int store_rekey(struct store *store, const struct kdf *kdf, const struct secret 
 		r = ledger_reseal(store->image, store->seal, seal, &staged);
 	if (r < 0)
 		return r;
-	return store_commit(store, TAKE_PTR(staged), TAKE_PTR(seal), done, userdata);
+	return store_commit(store, TAKE_PTR(staged), TAKE_PTR(seal), NULL, done, userdata);
 }
 
 static void store_moved(int error, void *userdata) {
@@ -174,6 +215,7 @@ static void store_moved(int error, void *userdata) {
 		medium_free(store->medium);
 		store->medium = move_take_medium(store->move);
 		store->is_recorded = true;
+		store_note_known(store);
 	} else if (error == -ESTALE) {
 		/* What we hold may not be what is there. */
 		store_drop(store, STORE_UNKNOWN, 0);
@@ -195,7 +237,7 @@ int store_move(struct store *store, const char *medium, store_done_t done, void 
 		return -EBUSY;
 	if (strcmp(medium, store_medium_name(store)) == 0)
 		return -EALREADY;
-	r = medium_new(medium, store->event, &to);
+	r = medium_new(medium, store->agent, &to);
 	if (r < 0)
 		return r;
 	if (store_is_in_memory(store) || strcmp(medium, "memory") == 0 || !store_kdf(store))

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "agent/agent.h"
 #include "agent/home.h"
 #include "cipher.h"
 #include "medium.h"
@@ -164,7 +165,7 @@ static const struct medium_ops file_ops = {
 	.free = file_free,
 };
 
-int file_medium_new(sd_event *event, struct medium **ret) {
+int file_medium_new(struct agent *agent, struct medium **ret) {
 	_cleanup_(freep) char *folder = NULL;
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_(freep) struct file *file = NULL;
@@ -178,7 +179,7 @@ int file_medium_new(sd_event *event, struct medium **ret) {
 	file = calloc(1, sizeof(*file));
 	if (!file)
 		return -ENOMEM;
-	r = medium_init(&file->medium, &file_ops, event);
+	r = medium_init(&file->medium, &file_ops, agent->event);
 	if (r < 0)
 		return r;
 	file->folder = TAKE_PTR(folder);

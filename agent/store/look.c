@@ -9,44 +9,57 @@ struct look {
 	void *userdata;
 };
 
-int look_add(struct look **looks, store_done_t done, void *userdata) {
+int looks_add(struct looks *looks, store_done_t done, void *userdata) {
 	struct look *look = calloc(1, sizeof(*look));
 
 	if (!look)
 		return -ENOMEM;
 	look->done = done;
 	look->userdata = userdata;
-	look->next = *looks;
-	*looks = look;
+	look->next = looks->waiting;
+	looks->waiting = look;
 	return 0;
 }
 
-static struct look take_first(struct look **looks) {
-	struct look *first = *looks, copy = *first;
+static struct look take_first(struct look **list) {
+	struct look *first = *list, copy = *first;
 
-	*looks = first->next;
+	*list = first->next;
 	free(first);
 	return copy;
 }
 
-void look_forget(struct look **looks, const void *userdata) {
-	while (*looks) {
-		if ((*looks)->userdata == userdata)
-			(void) take_first(looks);
+static void forget(struct look **list, const void *userdata) {
+	while (*list) {
+		if ((*list)->userdata == userdata)
+			(void) take_first(list);
 		else
-			looks = &(*looks)->next;
+			list = &(*list)->next;
 	}
 }
 
-void look_tell_all(struct look **looks) {
-	while (*looks) {
-		struct look look = take_first(looks);
+void looks_forget(struct looks *looks, const void *userdata) {
+	forget(&looks->waiting, userdata);
+	forget(&looks->telling, userdata);
+}
+
+void looks_tell(struct looks *looks) {
+	struct look **end = &looks->telling;
+
+	/* Not empty if a callback led here. */
+	while (*end)
+		end = &(*end)->next;
+	*end = TAKE_PTR(looks->waiting);
+	while (looks->telling) {
+		struct look look = take_first(&looks->telling);
 
 		look.done(0, look.userdata);
 	}
 }
 
-void look_drop_all(struct look **looks) {
-	while (*looks)
-		(void) take_first(looks);
+void looks_drop(struct looks *looks) {
+	while (looks->waiting)
+		(void) take_first(&looks->waiting);
+	while (looks->telling)
+		(void) take_first(&looks->telling);
 }

@@ -6,10 +6,16 @@
 
 struct look;
 
+struct looks {
+	struct look *waiting;
+	/* Being told. A callback may add others, which wait for a look of their own. */
+	struct look *telling;
+};
+
 /* 0 or -ENOMEM. */
-int look_add(struct look **looks, store_done_t done, void *userdata);
+int looks_add(struct looks *looks, store_done_t done, void *userdata);
 /* Drops all of that `userdata`. */
-void look_forget(struct look **looks, const void *userdata);
-/* Tells and drops each. A callback may add others: they are told as well. */
-void look_tell_all(struct look **looks);
-void look_drop_all(struct look **looks);
+void looks_forget(struct looks *looks, const void *userdata);
+/* Tells and drops each that waits now. */
+void looks_tell(struct looks *looks);
+void looks_drop(struct looks *looks);

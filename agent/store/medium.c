@@ -3,13 +3,20 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "protocol/secret.h"
+
 static int medium_on_post(sd_event_source *source, void *userdata) {
 	struct medium *medium = userdata;
 	struct image *image = TAKE_PTR(medium->image);
+	struct secret *key = TAKE_PTR(medium->loaded_key);
 
 	(void) source;
 	medium->is_busy = false;
-	medium->done(medium->error, image, medium->userdata);
+	medium->may_ask = false;
+	if (medium->key_done)
+		medium->key_done(medium->error, key, medium->userdata);
+	else
+		medium->done(medium->error, image, medium->userdata);
 	return 0;
 }
 
@@ -32,11 +39,32 @@ void medium_complete(struct medium *medium, int error, struct image *image) {
 	assert(r >= 0); /* Turning on a source that exists does not fail. */
 }
 
+void medium_complete_key(struct medium *medium, int error, struct secret *key) {
+	medium->loaded_key = key;
+	medium_complete(medium, error, NULL);
+}
+
+void medium_let_ask(struct medium *medium) {
+	medium->may_ask = true;
+}
+
+int medium_set_key(struct medium *medium, bool has_key, struct secret *key) {
+	_cleanup_(secret_freep) struct secret *taken = key;
+
+	if (has_key && !medium->ops->load_key)
+		return -ENOTSUP;
+	medium->has_key = has_key;
+	secret_free(medium->key);
+	medium->key = TAKE_PTR(taken);
+	return 0;
+}
+
 static int begin(struct medium *medium, medium_done_t done, void *userdata) {
 	if (medium->is_busy)
 		return -EBUSY;
 	medium->is_busy = true;
 	medium->done = done;
+	medium->key_done = NULL;
 	medium->userdata = userdata;
 	return 0;
 }
@@ -66,11 +94,26 @@ int medium_erase(struct medium *medium, medium_done_t done, void *userdata) {
 	return r;
 }
 
+int medium_load_key(struct medium *medium, medium_key_done_t done, void *userdata) {
+	int r;
+
+	if (!medium->ops->load_key)
+		return -ENOTSUP;
+	r = begin(medium, NULL, userdata);
+	if (r < 0)
+		return r;
+	medium->key_done = done;
+	medium->ops->load_key(medium);
+	return 0;
+}
+
 struct medium *medium_free(struct medium *medium) {
 	if (!medium)
 		return NULL;
 	sd_event_source_disable_unref(medium->post);
 	image_free(medium->image);
+	secret_free(medium->loaded_key);
+	secret_free(medium->key);
 	medium->ops->free(medium);
 	return NULL;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "agent/agent.h"
 #include "medium.h"
 
 struct memory {
@@ -54,14 +55,14 @@ static const struct medium_ops memory_ops = {
 	.free = memory_free,
 };
 
-int memory_medium_new(sd_event *event, struct medium **ret) {
+int memory_medium_new(struct agent *agent, struct medium **ret) {
 	_cleanup_(freep) struct memory *memory = NULL;
 	int r;
 
 	memory = calloc(1, sizeof(*memory));
 	if (!memory)
 		return -ENOMEM;
-	r = medium_init(&memory->medium, &memory_ops, event);
+	r = medium_init(&memory->medium, &memory_ops, agent->event);
 	if (r < 0)
 		return r;
 	*ret = &TAKE_PTR(memory)->medium;

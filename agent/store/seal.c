@@ -26,6 +26,15 @@ enum tag {
 	TAG_PASSPHRASE_MEMLIMIT,
 	TAG_PASSPHRASE_NONCE,
 	TAG_PASSPHRASE_WRAPPED,
+	/* The open slot. */
+	TAG_OPEN_NONCE = 48,
+	TAG_OPEN_WRAPPED,
+};
+
+enum slot {
+	SLOT_NONE,
+	SLOT_PASSPHRASE,
+	SLOT_OPEN,
 };
 
 struct seal {
@@ -33,9 +42,9 @@ struct seal {
 	size_t header_size;
 	uint8_t header_hash[CIPHER_HASH_SIZE];
 	uint8_t name[NAME_SIZE];
-	uint8_t tag_salt[CIPHER_KEY_SIZE];
-	bool has_slot;
-	struct kdf kdf;
+	uint8_t tag_salt[SEAL_TAG_SALT_SIZE];
+	enum slot slot;
+	struct kdf kdf; /* zeros but for a passphrase */
 	uint8_t slot_nonce[CIPHER_NONCE_SIZE];
 	uint8_t slot_wrapped[WRAPPED_SIZE];
 	struct secret *key;
@@ -59,6 +68,8 @@ struct slot_binding {
 static struct slot_binding bind_slot(const struct seal *seal) {
 	struct slot_binding binding = {.label = "cpub slot 1"};
 
+	if (seal->slot == SLOT_OPEN)
+		memcpy(binding.label, "cpub slot 2", sizeof("cpub slot 2"));
 	memcpy(binding.name, seal->name, NAME_SIZE);
 	memcpy(binding.salt, seal->kdf.salt, SEAL_SALT_SIZE);
 	binding.opslimit = htole64(seal->kdf.opslimit);
@@ -98,7 +109,7 @@ static int unwrap_key(
 	struct slot_binding binding = bind_slot(seal);
 	int r;
 
-	if (!seal->has_slot || secret_size(slot_key) != SEAL_KEY_SIZE)
+	if (seal->slot == SLOT_NONE || secret_size(slot_key) != SEAL_KEY_SIZE)
 		return -EKEYREJECTED;
 	r = secret_new(SEAL_KEY_SIZE, &key);
 	if (r < 0)
@@ -132,7 +143,12 @@ static int write_header(struct seal *seal) {
 		r = fields_put(fields, TAG_NAME, seal->name, NAME_SIZE);
 	if (r == 0)
 		r = fields_put(fields, TAG_TAG_SALT, seal->tag_salt, sizeof(seal->tag_salt));
-	if (r == 0 && seal->has_slot) {
+	if (r == 0 && seal->slot == SLOT_OPEN) {
+		r = fields_put(fields, TAG_OPEN_NONCE, seal->slot_nonce, CIPHER_NONCE_SIZE);
+		if (r == 0)
+			r = fields_put(fields, TAG_OPEN_WRAPPED, seal->slot_wrapped, WRAPPED_SIZE);
+	}
+	if (r == 0 && seal->slot == SLOT_PASSPHRASE) {
 		r = fields_put(fields, TAG_PASSPHRASE_SALT, seal->kdf.salt, SEAL_SALT_SIZE);
 		if (r == 0)
 			r = fields_put_u64(fields, TAG_PASSPHRASE_OPSLIMIT, seal->kdf.opslimit);
@@ -153,7 +169,7 @@ int seal_new(const struct kdf *kdf, const struct secret *slot_key, struct seal *
 	_cleanup_(seal_freep) struct seal *seal = NULL;
 	int r;
 
-	assert(!kdf == !slot_key);
+	assert(!kdf || slot_key);
 	seal = calloc(1, sizeof(*seal));
 	if (!seal)
 		return -ENOMEM;
@@ -163,11 +179,12 @@ int seal_new(const struct kdf *kdf, const struct secret *slot_key, struct seal *
 	cipher_random(secret_bytes(seal->key), SEAL_KEY_SIZE);
 	cipher_random(seal->name, NAME_SIZE);
 	cipher_random(seal->tag_salt, sizeof(seal->tag_salt));
-	if (kdf) {
+	if (slot_key) {
 		if (secret_size(slot_key) != SEAL_KEY_SIZE)
 			return -EINVAL;
-		seal->has_slot = true;
-		seal->kdf = *kdf;
+		seal->slot = kdf ? SLOT_PASSPHRASE : SLOT_OPEN;
+		if (kdf)
+			seal->kdf = *kdf;
 		wrap_key(seal, slot_key);
 	}
 	r = write_header(seal);
@@ -190,12 +207,30 @@ static int read_exactly(const struct fields *fields, enum tag tag, void *to, siz
 	return 0;
 }
 
-static int read_slot(const struct fields *fields, struct seal *seal) {
+static int read_open_slot(const struct fields *fields, struct seal *seal) {
+	int r = read_exactly(fields, TAG_OPEN_NONCE, seal->slot_nonce, CIPHER_NONCE_SIZE);
+
+	if (r == 0)
+		r = read_exactly(fields, TAG_OPEN_WRAPPED, seal->slot_wrapped, WRAPPED_SIZE);
+	if (r == 0)
+		seal->slot = SLOT_OPEN;
+	return r;
+}
+
+static bool has_tag(const struct fields *fields, enum tag tag) {
 	const uint8_t *bytes;
 	size_t size;
+
+	return fields_get(fields, (uint8_t) tag, &bytes, &size) == 0;
+}
+
+static int read_slot(const struct fields *fields, struct seal *seal) {
+	bool has_passphrase = has_tag(fields, TAG_PASSPHRASE_SALT);
 	int r;
 
-	if (fields_get(fields, TAG_PASSPHRASE_SALT, &bytes, &size) == -ENOENT)
+	if (has_tag(fields, TAG_OPEN_NONCE)) /* One or the other: what opens it must be plain. */
+		return has_passphrase ? -EBADMSG : read_open_slot(fields, seal);
+	if (!has_passphrase)
 		return 0;
 	r = read_exactly(fields, TAG_PASSPHRASE_SALT, seal->kdf.salt, SEAL_SALT_SIZE);
 	if (r == 0)
@@ -212,7 +247,7 @@ static int read_slot(const struct fields *fields, struct seal *seal) {
 		seal->kdf.memlimit < CIPHER_KDF_MEMLIMIT_MIN ||
 		seal->kdf.memlimit > SEAL_MEMLIMIT_MAX)
 		return -EBADMSG;
-	seal->has_slot = true;
+	seal->slot = SLOT_PASSPHRASE;
 	return 0;
 }
 
@@ -261,7 +296,15 @@ const uint8_t *seal_header(const struct seal *seal, size_t *ret_size) {
 }
 
 const struct kdf *seal_kdf(const struct seal *seal) {
-	return seal->has_slot ? &seal->kdf : NULL;
+	return seal->slot == SLOT_PASSPHRASE ? &seal->kdf : NULL;
+}
+
+bool seal_has_open_slot(const struct seal *seal) {
+	return seal->slot == SLOT_OPEN;
+}
+
+const uint8_t *seal_tag_salt(const struct seal *seal) {
+	return seal->tag_salt;
 }
 
 int seal_open(struct seal *seal, const struct secret *slot_key) {

@@ -7,7 +7,8 @@
  *
  * Header (fields): format, 16 random bytes that name the store, a 32-byte salt
  * for the tags, and the passphrase slot: Argon2id salt and parameters, nonce,
- * wrapped key. A record is tags (two of 16 bytes: of the URL, and of URL and
+ * wrapped key; or the open slot, whose key lies beside the store: nonce, wrapped
+ * key. A record is tags (two of 16 bytes: of the URL, and of URL and
  * account), nonce (24), XChaCha20-Poly1305 of its fields; bound in as
  * associated data are the header's hash, the record's id and its tags.
  */
@@ -26,6 +27,7 @@ struct secret;
 #define SEAL_SALT_SIZE 16
 #define SEAL_TAG_SIZE 16
 #define SEAL_TAGS_SIZE (2 * SEAL_TAG_SIZE)
+#define SEAL_TAG_SALT_SIZE 32
 
 /* Bounds on what a header may ask of us: a forged one must not cost 1 TiB. */
 #define SEAL_MEMLIMIT_MAX ((uint64_t) 1024 * 1024 * 1024)
@@ -43,7 +45,8 @@ void kdf_init(struct kdf *kdf);
 
 /*
  * Makes a new seal, open, with a new data key. `slot_key` (SEAL_KEY_SIZE) wraps
- * it; with `kdf` and `slot_key` NULL there is no slot: closing it is for good.
+ * it: that of a passphrase with `kdf`, without it the one of an open slot. With
+ * `slot_key` NULL, too, there is no slot: closing it is for good.
  */
 int seal_new(const struct kdf *kdf, const struct secret *slot_key, struct seal **ret);
 /* Reads a header: a closed seal. 0, -EBADMSG, -ENOTSUP (newer), -ENOMEM. */
@@ -55,6 +58,10 @@ DEFINE_CLEANUP(struct seal, seal_free)
 const uint8_t *seal_header(const struct seal *seal, size_t *ret_size);
 /* NULL if there is no passphrase slot. */
 const struct kdf *seal_kdf(const struct seal *seal);
+/* Its key is no passphrase's, but lies somewhere beside it. */
+bool seal_has_open_slot(const struct seal *seal);
+/* What the tags are salted with (SEAL_TAG_SALT_SIZE bytes), borrowed; it is no secret. */
+const uint8_t *seal_tag_salt(const struct seal *seal);
 
 /* 0, -EKEYREJECTED (wrong passphrase), -ENOMEM. */
 int seal_open(struct seal *seal, const struct secret *slot_key);

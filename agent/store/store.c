@@ -10,11 +10,13 @@
 #include "cipher.h"
 #include "image.h"
 #include "inside.h"
+#include "known.h"
 #include "ledger.h"
 #include "look.h"
 #include "manifest.h"
 #include "medium.h"
 #include "move.h"
+#include "protocol/secret.h"
 
 #define DEFAULT_MEDIUM "vault"
 
@@ -22,7 +24,7 @@ int store_set_medium(struct store *store, const char *name) {
 	struct medium *medium;
 	int r;
 
-	r = medium_new(name, store->event, &medium);
+	r = medium_new(name, store->agent, &medium);
 	if (r < 0)
 		return r;
 	medium_free(store->medium);
@@ -30,7 +32,7 @@ int store_set_medium(struct store *store, const char *name) {
 	return 0;
 }
 
-int store_new(sd_event *event, const char *medium, struct store **ret) {
+int store_new(struct agent *agent, const char *medium, struct store **ret) {
 	_cleanup_(store_freep) struct store *store = NULL;
 	int r;
 
@@ -40,7 +42,7 @@ int store_new(sd_event *event, const char *medium, struct store **ret) {
 	store = calloc(1, sizeof(*store));
 	if (!store)
 		return -ENOMEM;
-	store->event = sd_event_ref(event);
+	store->agent = agent;
 	r = store_set_medium(store, medium ? medium : DEFAULT_MEDIUM);
 	if (r < 0)
 		return r;
@@ -51,7 +53,7 @@ int store_new(sd_event *event, const char *medium, struct store **ret) {
 struct store *store_free(struct store *store) {
 	if (!store)
 		return NULL;
-	look_drop_all(&store->looks);
+	looks_drop(&store->looks);
 	move_free(store->move);
 	move_free(store->clearing);
 	medium_free(store->medium);
@@ -59,7 +61,6 @@ struct store *store_free(struct store *store) {
 	image_free(store->staged);
 	seal_free(store->seal);
 	seal_free(store->staged_seal);
-	sd_event_unref(store->event);
 	free(store);
 	return NULL;
 }
@@ -78,7 +79,7 @@ const char *store_medium_name(const struct store *store) {
 
 bool store_has_medium(const struct store *store, const char *name) {
 	struct medium *medium;
-	int r = medium_new(name, store->event, &medium);
+	int r = medium_new(name, store->agent, &medium);
 
 	if (r == 0)
 		medium_free(medium);
@@ -95,6 +96,10 @@ const char *store_path(const struct store *store) {
 
 const struct kdf *store_kdf(const struct store *store) {
 	return store->seal ? seal_kdf(store->seal) : NULL;
+}
+
+bool store_opens_itself(const struct store *store) {
+	return store->seal && seal_has_open_slot(store->seal);
 }
 
 bool store_is_in_memory(const struct store *store) {
@@ -115,7 +120,7 @@ void store_drop(struct store *store, enum store_state state, int error) {
 void store_forget_callback(struct store *store, void *userdata) {
 	if (store->userdata == userdata)
 		store->done = NULL;
-	look_forget(&store->looks, userdata);
+	looks_forget(&store->looks, userdata);
 }
 
 static void store_take_image(struct store *store, struct image *image) {
@@ -152,10 +157,10 @@ static void store_loaded(int error, struct image *image, void *userdata) {
 		store_drop(store, STORE_ABSENT, 0);
 	else
 		store_drop(store, STORE_BROKEN, error);
-	look_tell_all(&store->looks);
+	looks_tell(&store->looks);
 }
 
-int store_start_look(struct store *store) {
+int store_start_look(struct store *store, bool may_ask) {
 	struct choice choice;
 	int r;
 
@@ -170,16 +175,36 @@ int store_start_look(struct store *store) {
 			log_warning("the recorded store '%s' is of a kind unknown to this agent",
 				choice.medium);
 	}
+	if (may_ask)
+		medium_let_ask(store->medium);
 	return medium_load(store->medium, store_loaded, store);
 }
 
-int store_load(struct store *store, store_done_t done, void *userdata) {
+int store_load(struct store *store, bool may_ask, store_done_t done, void *userdata) {
 	int r = 0;
 
 	if (!store_is_busy(store))
-		r = store_start_look(store);
+		r = store_start_look(store, may_ask);
 	/* Out of memory: the look goes on and tells nobody. */
-	return r < 0 ? r : look_add(&store->looks, done, userdata);
+	return r < 0 ? r : looks_add(&store->looks, done, userdata);
+}
+
+int store_choose(struct store *store, const char *medium) {
+	int r;
+
+	if (store->is_recorded || store->state == STORE_OPEN)
+		return -EEXIST;
+	if (store_is_busy(store))
+		return -EBUSY;
+	r = store_set_medium(store, medium);
+	if (r == 0)
+		store_drop(store, STORE_UNKNOWN, 0);
+	return r;
+}
+
+void store_adopt(struct store *store) {
+	if (!store->is_recorded)
+		store_record(store);
 }
 
 void store_record(struct store *store) {
@@ -195,6 +220,13 @@ void store_record(struct store *store) {
 		log_warning("the choice of the store could not be recorded: %s", strerror(-r));
 	else
 		store->is_recorded = true;
+	store_note_known(store);
+}
+
+/* A keyring can be locked or away: then this still tells which URLs are ours. */
+void store_note_known(const struct store *store) {
+	if (store->image && strcmp(store_medium_name(store), "keyring") == 0)
+		known_write(store->seal, store->image);
 }
 
 static void store_cleared(int error, void *userdata) {
@@ -214,7 +246,7 @@ void store_clear_leftover(struct store *store) {
 
 	if (store->leftover[0] == '\0' || store->move || store->clearing)
 		return;
-	r = medium_new(store->leftover, store->event, &medium);
+	r = medium_new(store->leftover, store->agent, &medium);
 	if (r == 0)
 		r = ledger_new(store->seal, &header);
 	if (r == 0)
@@ -253,8 +285,41 @@ int store_unlock(struct store *store, const struct secret *slot_key) {
 		memcpy(store->leftover, choice.leftover, sizeof(store->leftover));
 	if (choice.generation != generation)
 		store_record(store);
+	else
+		store_note_known(store);
 	/* Only now that this one has proved to be whole. */
 	store_clear_leftover(store);
+	return 0;
+}
+
+static void store_key_loaded(int error, struct secret *key, void *userdata) {
+	_cleanup_(secret_freep) struct secret *taken = key;
+	struct store *store = userdata;
+	store_done_t done = store->done;
+
+	store->done = NULL;
+	/* Locked, or opened by another, while the key was on its way. */
+	if (error == 0 && store->state != STORE_LOCKED)
+		error = store->state == STORE_OPEN ? 0 : -EAGAIN;
+	else if (error == 0)
+		error = store_unlock(store, taken);
+	if (done)
+		done(error, store->userdata);
+	store_go_on(store);
+}
+
+int store_open_itself(struct store *store, store_done_t done, void *userdata) {
+	int r;
+
+	if (!store_opens_itself(store))
+		return -ENOTSUP;
+	if (store_is_busy(store))
+		return -EBUSY;
+	r = medium_load_key(store->medium, store_key_loaded, store);
+	if (r < 0)
+		return r;
+	store->done = done;
+	store->userdata = userdata;
 	return 0;
 }
 
@@ -273,6 +338,10 @@ void store_lock(struct store *store) {
 
 bool store_has_url(const struct store *store, const char *url) {
 	return store->image && ledger_has_url(store->image, store->seal, url);
+}
+
+bool store_may_have_url(const struct store *store, const char *url) {
+	return store->image ? store_has_url(store, url) : known_has(url) != 0;
 }
 
 uint64_t store_generation(const struct store *store) {

@@ -17,6 +17,7 @@
 #include "seal.h"
 
 struct account;
+struct agent;
 struct secret;
 struct store;
 
@@ -34,15 +35,16 @@ typedef void (*store_done_t)(int error, void *userdata);
  * `medium` names the medium to use, whatever was recorded; NULL for the
  * recorded one, else the vault. Nothing is read yet.
  */
-int store_new(sd_event *event, const char *medium, struct store **ret);
+int store_new(struct agent *agent, const char *medium, struct store **ret);
 struct store *store_free(struct store *store);
 DEFINE_CLEANUP(struct store, store_free)
 
 enum store_state store_state(const struct store *store);
 /*
  * Why it is BROKEN: -ENOENT (gone), -EBADMSG (damaged), -ENOTSUP (newer),
- * -EACCES (others can read it), -ENOTUNIQ (older than the one last seen), or
- * another negative errno of reading it.
+ * -EACCES (others can read it), -ENOTUNIQ (older than the one last seen), for a
+ * keyring -ENOKEY (it is locked), -ENXIO (not to be reached), -ETIMEDOUT (it does
+ * not answer), -ECANCELED (it said no), or another negative errno of reading it.
  */
 int store_error(const struct store *store);
 const char *store_medium_name(const struct store *store);
@@ -52,15 +54,37 @@ const char *store_path(const struct store *store);
 /* NULL if no passphrase opens it. */
 const struct kdf *store_kdf(const struct store *store);
 
-/* Looks at the medium anew, unless the store is open. Calls back from the loop. 0 or -ENOMEM. */
-int store_load(struct store *store, store_done_t done, void *userdata);
+/*
+ * Looks at the medium anew; with `may_ask` a keyring may ask the person to unlock
+ * it, unless a look is under way already. Calls back from the loop. 0 or -ENOMEM.
+ */
+int store_load(struct store *store, bool may_ask, store_done_t done, void *userdata);
 
-/* Makes it, on the medium of that name, and opens it. -EEXIST if there is one. */
+/*
+ * The medium for the next look, while none is recorded; what is known of
+ * another is forgotten. 0, -EEXIST, -EBUSY, -ENOTSUP, -ENOMEM.
+ */
+int store_choose(struct store *store, const char *medium);
+/* Keeps that choice, where a look has found a store that is not recorded. */
+void store_adopt(struct store *store);
+
+/*
+ * Makes it, on the medium of that name, and opens it: with the key of a
+ * passphrase, or without `kdf` a key that lies beside it (on media that can
+ * keep one: else -ENOTSUP). -EEXIST if there is one.
+ */
 int store_create(struct store *store, const char *medium, const struct kdf *kdf,
 	const struct secret *slot_key, store_done_t done, void *userdata);
 
 /* 0, -EKEYREJECTED, -EBADMSG (damaged), -ENOTUNIQ (older than last seen), -ENOMEM. */
 int store_unlock(struct store *store, const struct secret *slot_key);
+/* Does the key that opens it lie beside it, so that nobody need be asked? */
+bool store_opens_itself(const struct store *store);
+/*
+ * Opens it so. Calls back from the loop: as store_unlock, -ENOENT (the key is
+ * gone), -EAGAIN (it was locked again), or of the keyring. 0, -EBUSY, or -ENOTSUP where none lies there.
+ */
+int store_open_itself(struct store *store, store_done_t done, void *userdata);
 /* Is this the key of the passphrase? Changes nothing. 0, -EKEYREJECTED, -ENOMEM. */
 int store_check_key(const struct store *store, const struct secret *slot_key);
 /* Wipes the data key. A memory store is then lost for good. */
@@ -68,6 +92,8 @@ void store_lock(struct store *store);
 
 /* Known also while locked. */
 bool store_has_url(const struct store *store, const char *url);
+/* Of a store that cannot be read: false only if it is known that the URL is none of its. */
+bool store_may_have_url(const struct store *store, const char *url);
 size_t store_n_accounts(const struct store *store);
 /* Goes up with each change. */
 uint64_t store_generation(const struct store *store);

@@ -32,12 +32,20 @@ static const struct {
 	{"absent", FINDING_WARN, "there is no store yet", "cpub-agent login"},
 	{"locked", FINDING_OK, "the store is locked", NULL},
 	{"unlocked", FINDING_OK, "the store is unlocked", NULL},
-	{"gone", FINDING_BAD, "the store was there and is gone", "restore its file from a backup"},
-	{"damaged", FINDING_BAD, "the store is damaged", "restore its file from a backup"},
+	{"gone", FINDING_BAD, "the store was there and is gone", "restore it from a backup"},
+	{"damaged", FINDING_BAD, "the store is damaged", "restore it from a backup"},
 	{"newer", FINDING_BAD, "the store was written by a newer cpub-agent",
 		"install that version"},
 	{"loose", FINDING_BAD, "the store is open to others, so it is not used",
 		"chmod 600 the vault, and 700 its folder"},
+	{"keyring-locked", FINDING_WARN, "the keyring that holds the store is locked",
+		"unlock it in your desktop, or cpub-agent unlock in a terminal"},
+	{"keyring-unreachable", FINDING_BAD, "the keyring that holds the store cannot be reached",
+		"start one on the session bus: gnome-keyring, KeePassXC"},
+	{"keyring-timeout", FINDING_BAD, "the keyring that holds the store does not answer",
+		"look at its program"},
+	{"keyring-denied", FINDING_BAD, "the keyring that holds the store let nobody in",
+		"look at its settings"},
 	{"unreadable", FINDING_BAD, "the store cannot be read", "look at the agent's log"},
 };
 
@@ -60,10 +68,16 @@ static void find_level(struct findings *findings, int64_t level) {
 			"level %d: a passphrase is asked for before a token leaves", (int) level);
 		return;
 	}
+	if (level < 0) {
+		findings_add(findings, "D14", FINDING_WARN,
+			"the level is not known while the store cannot be read");
+		findings_fix(findings, "see D15");
+		return;
+	}
 	findings_add(findings, "D14", FINDING_WARN,
-		level == 1 ? "level 1: programs of yours can use the store while it is open"
+		level == 1 ? "level 1: the store opens without a passphrase, for any program of yours"
 			   : "level 0: nothing is kept here");
-	findings_fix(findings, level == 1 ? "a store with a passphrase: cpub-agent init --help"
+	findings_fix(findings, level == 1 ? "cpub-agent passwd"
 					  : "cpub-agent login");
 }
 
@@ -85,7 +99,7 @@ static void find_status(struct findings *findings, const struct json *ok) {
 		findings_add(findings, "D13", FINDING_WARN, "the agent's secrets may reach swap");
 		findings_fix(findings, "raise the limit `ulimit -l`, then start the agent again");
 	}
-	find_level(findings, verb_number(ok, "level", 0));
+	find_level(findings, verb_number(ok, "level", -1));
 	find_state(findings, verb_text(ok, "state"));
 }
 

@@ -8,15 +8,18 @@
 static void show(const struct command *command, const struct json *ok) {
 	const char *path = json_string(json_member(ok, "path"));
 	int64_t level = verb_number(ok, "level", 0);
+	bool in_keyring = strcmp(verb_text(ok, "store"), "keyring") == 0;
 
 	if (path)
 		print_line("Made a store: %s, in '%s'.", verb_text(ok, "store"), path);
+	else if (in_keyring)
+		print_line("Made a store: keyring. It holds what is stored sealed.");
 	else
 		print_line("Made a store: %s.", verb_text(ok, "store"));
 	if (level == 1)
 		print_row(&command->print, "level", PRINT_WARN,
-			"1 (no passphrase: any program of yours can use it while the keyring is "
-			"open)");
+			"1 (no passphrase: any program of yours can read these while the keyring "
+			"is unlocked)");
 	else if (level > 1)
 		print_row(&command->print, "level", PRINT_GOOD,
 			"%d (sealed with a passphrase, which is asked for before a token leaves)",
@@ -61,11 +64,13 @@ const struct verb verb_init = {
 		"the\n"
 		"store is recorded and never changed silently.\n"
 		"\n"
+		"  --store auto        The keyring where one can be reached, else the vault (the "
+		"default)\n"
+		"  --store keyring     Sealed items in the desktop's keyring (Secret Service)\n"
 		"  --store vault       A sealed file of cpub-agent's own\n"
-		"  --store auto        The best that there is: the vault, today (the default)\n"
-		"  --store keyring     The system's keyring: refused, as this version has none\n"
 		"  --with-passphrase   The first line of standard input is the passphrase\n"
-		"  --no-passphrase     None: only with a keyring, so refused as well\n",
+		"  --no-passphrase     None: what opens the store lies in the keyring, too, and any\n"
+		"                      program of yours can read it while the keyring is unlocked\n",
 	.options = options,
 	.run = run,
 };

@@ -74,6 +74,11 @@ static void show(const struct command *command, const struct json *ok) {
 			print_line("%s", "");
 		show_account(&command->print, account);
 	}
+	if (verb_number(ok, "level", -1) == 1 && json_first(json_member(ok, "accounts")))
+		print_line("\nLevel 1: any program of yours can read these%s.",
+			strcmp(verb_text(ok, "store"), "keyring") == 0
+				? " while the keyring is unlocked"
+				: "");
 }
 
 static enum exit_code run(struct command *command) {

@@ -9,6 +9,9 @@ static void show(const struct command *command, const struct json *ok) {
 	(void) command;
 	print_line(strcmp(verb_text(ok, "was"), "locked") == 0 ? "The store was locked already."
 							       : "Locked the store.");
+	if (verb_flag(ok, "reopens"))
+		print_line("It opens by itself at the next request: no passphrase seals it. "
+			   "`cpub-agent passwd` sets one.");
 }
 
 static enum exit_code run(struct command *command) {

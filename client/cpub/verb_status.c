@@ -13,10 +13,14 @@ static const struct {
 	const char *text;
 } states[] = {
 	{"absent", PRINT_WARN, "none yet; `cpub-agent init` makes one"},
-	{"gone", PRINT_BAD, "gone; restore its file from a backup"},
-	{"damaged", PRINT_BAD, "damaged; restore its file from a backup"},
+	{"gone", PRINT_BAD, "gone; restore it from a backup"},
+	{"damaged", PRINT_BAD, "damaged; restore it from a backup"},
 	{"locked", PRINT_WARN, "locked"},
 	{"unlocked", PRINT_GOOD, "unlocked"},
+	{"keyring-locked", PRINT_WARN, "not known, as the keyring is locked; unlock it"},
+	{"keyring-unreachable", PRINT_BAD, "not known, as no keyring can be reached; start one"},
+	{"keyring-timeout", PRINT_BAD, "not known, as the keyring does not answer"},
+	{"keyring-denied", PRINT_BAD, "not known, as the keyring let nobody in"},
 };
 
 static void show_store(const struct print *print, const struct json *ok) {
@@ -44,13 +48,15 @@ static void show_store(const struct print *print, const struct json *ok) {
 }
 
 /* The levels of SECURITY.md: what a program of the same user can get at. */
-static void show_level(const struct print *print, int64_t level) {
+static void show_level(const struct print *print, int64_t level, bool in_keyring) {
 	if (level == 0)
 		print_row(print, "level", PRINT_WARN, "0, nothing is kept");
 	else if (level == 1)
 		print_row(print, "level", PRINT_WARN,
-			"1, keyring without passphrase: programs of yours can use it while it is "
-			"open");
+			"1, opens without a passphrase: any program of yours can read these %s",
+			in_keyring ? "while the keyring is unlocked" : "while the agent runs");
+	else if (level < 0)
+		print_row(print, "level", PRINT_PLAIN, "not known");
 	else if (level == 2)
 		print_row(print, "level", PRINT_GOOD,
 			"2, sealed with a passphrase, which is asked for before a token leaves");
@@ -85,7 +91,8 @@ static void show(const struct command *command, const struct json *ok) {
 	print_row(print, "agent", PRINT_GOOD, "running, version %s, pid %" PRId64,
 		verb_text(ok, "version"), verb_number(ok, "pid", 0));
 	show_store(print, ok);
-	show_level(print, verb_number(ok, "level", 0));
+	show_level(print, verb_number(ok, "level", -1),
+		strcmp(verb_text(ok, "store"), "keyring") == 0);
 	print_row(print, "accounts", PRINT_PLAIN, "%" PRId64, verb_number(ok, "accounts", 0));
 	show_expiring(print, ok);
 	if (n_grants > 0)

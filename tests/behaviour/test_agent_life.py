@@ -227,7 +227,7 @@ def test_idle_agent_never_leaves_while_it_is_unlocked(desk):
 
 
 def test_idle_agent_locks_each_time_it_was_unlocked(desk):
-    desk.start("--lock-after=1")
+    desk.start("--lock-after=3")
     desk.init()
     desk.wait(lambda: lock_notices(desk) == 1, "the agent to lock")
     assert desk.status()["state"] == "locked"

@@ -192,7 +192,7 @@ def test_every_member_of_an_example_is_explained_in_its_section(heading, request
 
 
 def test_limits_and_deadlines_are_those_of_the_code():
-    units = {"KiB": 1024, "MiB": 1024**2, "s": 10**6, "min": 60 * 10**6, "": 1}
+    units = {"KiB": 1024, "MiB": 1024**2, "ms": 10**3, "s": 10**6, "min": 60 * 10**6, "": 1}
     rows = table(section("1.2"), "what")
     assert len(rows) >= 14
     for row in rows:

@@ -94,7 +94,8 @@ def test_started_agent_inherits_nothing(place, tree):
     env = environment(
         place, XDG_STATE_HOME="/s", XDG_DATA_HOME="/d", LANG="C.UTF-8", LC_ALL="C",
         PATH="/evil", LD_LIBRARY_PATH="/evil", CARGO_REGISTRY_TOKEN=TOKEN.decode(),
-        CPUB_ASKPASS="/evil", DISPLAY=":0", XDG_CONFIG_HOME="/c")
+        CPUB_ASKPASS="/evil", DISPLAY=":0", WAYLAND_DISPLAY="w", XDG_CONFIG_HOME="/c",
+        DBUS_SESSION_BUS_ADDRESS="unix:path=/bus", XAUTHORITY="/evil")
     spare = os.open("/etc/passwd", os.O_RDONLY)
 
     def spoil():
@@ -115,7 +116,8 @@ def test_started_agent_inherits_nothing(place, tree):
     assert report["cwd"] == "/"
     assert report["variables"] == sorted([
         f"HOME={place}", f"XDG_RUNTIME_DIR={place}", "XDG_STATE_HOME=/s", "XDG_DATA_HOME=/d",
-        "LANG=C.UTF-8", "PATH=/usr/bin:/bin"])
+        "LANG=C.UTF-8", "PATH=/usr/bin:/bin", "DISPLAY=:0", "WAYLAND_DISPLAY=w",
+        "DBUS_SESSION_BUS_ADDRESS=unix:path=/bus"])
     descriptors = report["descriptors"]
     assert descriptors.pop("3").startswith("pipe:")
     assert descriptors == {"0": "/dev/null", "1": "/dev/null", "2": "/dev/null"}

@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <ftw.h>
+#include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +14,7 @@
 #include <cmocka.h>
 
 #include "agent/account.h"
+#include "agent/child.h"
 #include "protocol/secret.h"
 #include "store-suite.h"
 
@@ -37,6 +40,22 @@ void bench_make_keys(struct bench *bench) {
 	bench->wrong_key = new_key(0x12);
 }
 
+/* Where the workers are, from where this test is: a worker is a child as the agent has it. */
+static char *programs(void) {
+	static char path[PATH_MAX + 32];
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+	sigset_t mask;
+
+	assert_true(n > 0);
+	path[n] = '\0';
+	assert_non_null(strrchr(path, '/'));
+	(void) strcpy(strrchr(path, '/'), "/../libexec/cpub-agent");
+	assert_int_equal(sigemptyset(&mask), 0);
+	assert_int_equal(sigaddset(&mask, SIGCHLD), 0);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &mask, NULL), 0);
+	return path;
+}
+
 struct bench *bench_up(const char *medium) {
 	static struct bench bench;
 
@@ -50,7 +69,8 @@ struct bench *bench_up(const char *medium) {
 	assert_int_equal(setenv("XDG_DATA_HOME", bench.home, 1), 0);
 	assert_int_equal(unsetenv("XDG_STATE_HOME"), 0);
 	assert_true(sd_event_new(&bench.event) >= 0);
-	assert_int_equal(store_new(bench.event, medium, &bench.store), 0);
+	bench.agent = (struct agent){.event = bench.event, .program_directory = programs()};
+	assert_int_equal(store_new(&bench.agent, medium, &bench.store), 0);
 	bench_make_keys(&bench);
 	return &bench;
 }
@@ -64,6 +84,7 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 
 void bench_down(struct bench *bench) {
 	store_free(bench->store);
+	child_end_all(&bench->agent);
 	sd_event_unref(bench->event);
 	secret_free(bench->key);
 	secret_free(bench->wrong_key);
@@ -74,7 +95,7 @@ void bench_down(struct bench *bench) {
 struct store *bench_other_store(struct bench *bench) {
 	struct store *store = NULL;
 
-	assert_int_equal(store_new(bench->event, bench->medium, &store), 0);
+	assert_int_equal(store_new(&bench->agent, bench->medium, &store), 0);
 	return store;
 }
 
@@ -104,7 +125,7 @@ static int finish(struct bench *bench, int r) {
 }
 
 int bench_load(struct bench *bench, struct store *store) {
-	return finish(bench, store_load(store, bench_done, bench));
+	return finish(bench, store_load(store, false, bench_done, bench));
 }
 
 int bench_create(struct bench *bench, struct store *store) {

@@ -40,8 +40,8 @@ static void erase(struct medium *medium) {
 		file_ops->erase(medium);
 }
 
-static int make(struct medium_ops *ops, const char *name, sd_event *event, struct medium **ret) {
-	int r = file_medium_new(event, ret);
+static int make(struct medium_ops *ops, const char *name, struct agent *agent, struct medium **ret) {
+	int r = file_medium_new(agent, ret);
 
 	if (r < 0)
 		return r;
@@ -57,7 +57,7 @@ static int make(struct medium_ops *ops, const char *name, sd_event *event, struc
 }
 
 /* A vault stays in the folder that it was born for. */
-static int make_other(sd_event *event, struct medium **ret) {
+static int make_other(struct agent *agent, struct medium **ret) {
 	_cleanup_(freep) char *home = strdup(getenv("XDG_DATA_HOME"));
 	_cleanup_(freep) char *folder = NULL;
 	int r;
@@ -65,17 +65,17 @@ static int make_other(sd_event *event, struct medium **ret) {
 	if (!home || asprintf(&folder, "%s/other", home) < 0)
 		return -ENOMEM;
 	(void) setenv("XDG_DATA_HOME", folder, 1);
-	r = make(&other_ops, "other", event, ret);
+	r = make(&other_ops, "other", agent, ret);
 	(void) setenv("XDG_DATA_HOME", home, 1);
 	return r;
 }
 
-int medium_new(const char *name, sd_event *event, struct medium **ret) {
+int medium_new(const char *name, struct agent *agent, struct medium **ret) {
 	if (strcmp(name, "vault") == 0)
-		return make(&vault_ops, "vault", event, ret);
+		return make(&vault_ops, "vault", agent, ret);
 	if (strcmp(name, "other") == 0)
-		return make_other(event, ret);
-	return strcmp(name, "memory") == 0 ? memory_medium_new(event, ret) : -ENOTSUP;
+		return make_other(agent, ret);
+	return strcmp(name, "memory") == 0 ? memory_medium_new(agent, ret) : -ENOTSUP;
 }
 
 const char *other_path(const char *name) {

@@ -250,15 +250,15 @@ static void test_store_tells_all_who_look_also_in_mid_save(void **state) {
 
 	bench_create_open(bench);
 	store_lock(bench->store);
-	assert_int_equal(store_load(bench->store, count, &n_told), 0);
-	assert_int_equal(store_load(bench->store, count, &n_told), 0);
-	assert_int_equal(store_load(bench->store, count, &n_forgotten), 0);
+	assert_int_equal(store_load(bench->store, false, count, &n_told), 0);
+	assert_int_equal(store_load(bench->store, false, count, &n_told), 0);
+	assert_int_equal(store_load(bench->store, false, count, &n_forgotten), 0);
 	store_forget_callback(bench->store, &n_forgotten);
 	bench_reopen(bench);
 	assert_int_equal(n_told, 2);
 
 	assert_int_equal(store_put(bench->store, account, count, &n_told), 0);
-	assert_int_equal(store_load(bench->store, count, &n_told), 0);
+	assert_int_equal(store_load(bench->store, false, count, &n_told), 0);
 	while (n_told < 4)
 		assert_true(sd_event_run(bench->event, 10 * 1000 * 1000) > 0);
 	assert_int_equal(store_state(bench->store), STORE_OPEN);

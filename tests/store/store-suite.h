@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "agent/agent.h"
 #include "agent/store/store.h"
 
 struct account;
@@ -22,7 +23,8 @@ struct secret;
 struct bench {
 	const char *medium;
 	char home[64];
-	sd_event *event;
+	struct agent agent; /* as much of one as a medium needs */
+	sd_event *event;    /* the agent's */
 	struct store *store;
 	/* The passphrase's key, and one that is not. */
 	struct secret *key;

@@ -180,7 +180,7 @@ static void test_vault_changed_before_an_unlock_is_not_overwritten(void **state)
 	assert_int_equal(choice_write(&choice), 0);
 
 	_cleanup_(contents_done) struct contents before = file_take(vault_path("vault"));
-	assert_int_equal(store_load(other, bench_done, bench), 0);
+	assert_int_equal(store_load(other, false, bench_done, bench), 0);
 	assert_int_equal(store_unlock(other, bench->key), 0);
 	assert_int_equal(bench_wait(bench), 0);
 	assert_true(bench_put(bench, other, SUITE_URL, "b", "token-b") < 0);

@@ -124,6 +124,7 @@ __attribute__((noreturn)) static void run_child(
 		_exit(2);
 	if (sd_event_new(&bench.event) < 0)
 		_exit(2);
+	bench.agent.event = bench.event;
 	bench.store = bench_other_store(&bench);
 	assert_int_equal(bench_load(&bench, bench.store), 0);
 	if (before.is_there)

@@ -258,7 +258,7 @@ static void test_move_lets_others_wait_and_may_be_locked(void **state) {
 	assert_int_equal(store_move(bench->store, "other", bench_done, bench), 0);
 	assert_int_equal(bench_put(bench, bench->store, SUITE_URL, "b", "t"), -EBUSY);
 	assert_int_equal(store_move(bench->store, "other", bench_done, bench), -EBUSY);
-	assert_int_equal(store_load(bench->store, count, &n_told), 0);
+	assert_int_equal(store_load(bench->store, false, count, &n_told), 0);
 	store_lock(bench->store);
 	assert_int_equal(bench_wait(bench), 0);
 	while (n_told < 1)

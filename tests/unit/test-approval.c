@@ -28,7 +28,7 @@ static void test_approval_table_cell_by_cell(void **state) {
 		enum act act = cells[i].act;
 
 		assert_int_equal(approval_for(act, PROTECTION_PASSPHRASE), cells[i].passphrase);
-		assert_int_equal(approval_for(act, PROTECTION_KEYRING), cells[i].keyring);
+		assert_int_equal(approval_for(act, PROTECTION_UNATTENDED), cells[i].keyring);
 		assert_int_equal(approval_for(act, PROTECTION_MEMORY), cells[i].memory);
 	}
 }
@@ -49,7 +49,7 @@ static void test_approval_of_a_secret_needs_what_programs_lack(void **state) {
 static void test_approval_promises_level_2_with_a_passphrase_only(void **state) {
 	(void) state;
 	assert_int_equal(protection_level(PROTECTION_PASSPHRASE), 2);
-	assert_int_equal(protection_level(PROTECTION_KEYRING), 1);
+	assert_int_equal(protection_level(PROTECTION_UNATTENDED), 1);
 	assert_int_equal(protection_level(PROTECTION_MEMORY), 1);
 }
 
