@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "agent/agent.h"
+#include "agent/bus.h"
 #include "agent/job.h"
 #include "agent/prompt.h"
 #include "agent/session.h"
@@ -33,7 +34,7 @@ static void cargo_keyring_answered(
 
 	/* Only now, so that one that answers nothing at all is told within seconds. */
 	if (refusal == REFUSAL_KEYRING_LOCKED && !keyring->may_prompt &&
-		prompt_is_possible(session->agent, session->terminal)) {
+		(session->terminal >= 0 || agent_has_display())) {
 		keyring->job = job_free(keyring->job);
 		r = cargo_keyring_start(keyring, true);
 		if (r == 0)
@@ -47,8 +48,11 @@ static void cargo_keyring_answered(
 
 static int cargo_keyring_start(struct cargo_keyring *keyring, bool may_prompt) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
-	int r = fields_parse(fields_bytes(keyring->task), fields_size(keyring->task), &task);
+	int r;
 
+	if (!bus_is_there())
+		return -ENXIO;
+	r = fields_parse(fields_bytes(keyring->task), fields_size(keyring->task), &task);
 	if (r == 0)
 		r = fields_put_u64(task, FIELD_MAY_PROMPT, may_prompt);
 	if (r < 0)

@@ -21,8 +21,8 @@ typedef void (*cargo_keyring_done_t)(
 
 /*
  * `url` is cargo's, as it wrote it; `token` the one that is to be removed; each
- * may be NULL and is copied. 0 and *ret (caller frees), or a negative errno and no
- * callback. The callback may free it as its last act.
+ * may be NULL and is copied. 0 and *ret (caller frees), -ENXIO without a bus, or
+ * another negative errno; then there is no callback. The callback may free it as its last act.
  */
 int cargo_keyring_new(struct session *session, enum keyring_errand errand, const char *url,
 	const struct secret *token, cargo_keyring_done_t done, void *userdata,

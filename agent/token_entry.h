@@ -27,7 +27,7 @@ bool token_entry_is_lasting(const struct request *request);
 /*
  * `host` is what the person is told that the token is for. Never calls back from
  * within. 0 and *ret (caller frees), -EBADF (the pipe or file is missing), -ENOTTY,
- * or another negative errno. The callback may free the object as its last act.
+ * -ENXIO (no bus, and so no keyring), or another negative errno. The callback may free the object as its last act.
  */
 int token_entry_new(struct session *session, const char *host, token_entry_done_t done,
 	void *userdata, struct token_entry **ret);

@@ -212,6 +212,8 @@ void import_keyring_handle(struct session *session) {
 	}
 	r = cargo_keyring_new(session, wipe ? KEYRING_CARGO_TAKE : KEYRING_CARGO_LIST, wipe, NULL,
 		wipe ? wipe_taken : listed, import, &import->keyring);
-	if (r < 0)
+	if (r == -ENXIO)
+		session_refuse(session, REFUSAL_KEYRING_UNREACHABLE, NULL);
+	else if (r < 0)
 		session_fail(session, r, "asking the keyring");
 }

@@ -101,6 +101,10 @@ void login_refuse(struct login *login, enum refusal refusal, const char *detail)
 void login_cannot_ask(struct login *login, int error) {
 	if (error == -ENOTTY)
 		login_refuse(login, REFUSAL_NEEDS_TERMINAL, NULL);
+	else if (error == -EBADF)
+		login_refuse(login, REFUSAL_BAD_DESCRIPTOR, NULL);
+	else if (error == -ENXIO)
+		login_refuse(login, REFUSAL_KEYRING_UNREACHABLE, NULL);
 	else if (error == -EPERM)
 		login_refuse(login, REFUSAL_NOT_GRANTED, NULL);
 	else
@@ -373,8 +377,6 @@ void login_handle(struct session *session) {
 		return;
 	}
 	r = token_entry_new(session, "", login_compared, login, &login->entry);
-	if (r == -EBADF)
-		login_refuse(login, REFUSAL_BAD_DESCRIPTOR, NULL);
-	else if (r < 0)
-		session_fail(session, r, "reading the token");
+	if (r < 0)
+		login_cannot_ask(login, r);
 }

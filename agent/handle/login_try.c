@@ -226,8 +226,6 @@ void login_take_token(struct login *login) {
 	if (r == 0)
 		r = token_entry_new(
 			login->session, host, login_entered, login, &login->entry);
-	if (r == -EBADF)
-		login_refuse(login, REFUSAL_BAD_DESCRIPTOR, NULL);
-	else if (r < 0)
+	if (r < 0)
 		login_cannot_ask(login, r);
 }
