@@ -17,7 +17,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,7 +43,7 @@ struct job {
 	sd_event_source *io;
 	sd_event_source *deadline;
 	uint64_t deadline_usec;
-	bool renews_deadline;
+	uint64_t end_usec; /* up to which progress renews it; 0: not at all */
 	struct child *child;
 	struct fields *task;
 	int fds[FRAME_FDS_MAX];
@@ -97,6 +96,16 @@ static int job_send_task(struct job *job) {
 	return 0;
 }
 
+static void job_renew_deadline(struct job *job) {
+	uint64_t now = 0, until;
+
+	(void) sd_event_now(job->agent->event, CLOCK_MONOTONIC, &now); /* A valid clock. */
+	until = now + job->deadline_usec;
+	if (job->end_usec > 0)
+		(void) sd_event_source_set_time(
+			job->deadline, until < job->end_usec ? until : job->end_usec);
+}
+
 /* Takes one frame. Returns what is wrong with it, or NULL. */
 static const char *job_take(struct job *job, enum frame_type type, struct fields **fields) {
 	switch (type) {
@@ -110,9 +119,7 @@ static const char *job_take(struct job *job, enum frame_type type, struct fields
 	case FRAME_PROGRESS:
 		if (job->state != JOB_WORKING)
 			return "told progress out of turn";
-		if (job->renews_deadline)
-			(void) sd_event_source_set_time_relative(
-				job->deadline, job->deadline_usec);
+		job_renew_deadline(job);
 		return NULL;
 	case FRAME_ANSWER:
 		if (job->state != JOB_WORKING)
@@ -225,8 +232,11 @@ int job_new(struct agent *agent, enum worker worker, struct fields *task, const 
 	return 0;
 }
 
-void job_allow_progress(struct job *job) {
-	job->renews_deadline = true;
+void job_allow_progress(struct job *job, uint64_t whole_usec) {
+	uint64_t now = 0;
+
+	(void) sd_event_now(job->agent->event, CLOCK_MONOTONIC, &now); /* A valid clock. */
+	job->end_usec = now + whole_usec;
 }
 
 struct job *job_free(struct job *job) {

@@ -33,8 +33,11 @@ typedef void (*job_done_t)(
 int job_new(struct agent *agent, enum worker worker, struct fields *task, const int *fds,
 	size_t n_fds, uint64_t deadline_usec, job_done_t done, void *userdata, struct job **ret);
 
-/* From now on `deadline_usec` is how long the worker may be silent: each progress frame renews it. */
-void job_allow_progress(struct job *job);
+/*
+ * From now on `deadline_usec` is how long the worker may be silent, since each
+ * progress frame renews it; but it ends `whole_usec` from now at the latest.
+ */
+void job_allow_progress(struct job *job, uint64_t whole_usec);
 
 /* Ends the worker if it still runs (politely first: it may have terminal modes to restore). */
 struct job *job_free(struct job *job);

@@ -89,8 +89,9 @@ static const struct {
 	[REFUSAL_STORE_UNAVAILABLE] = {"store-unavailable", EXIT_USAGE,
 		"there is no such kind of store here; run `cpub-agent init --store vault`"},
 	[REFUSAL_KEYRING_LOCKED] = {"keyring-locked", EXIT_NEEDS,
-		"the keyring is locked; unlock it in your desktop, or run the command (or `cpub-agent "
-		"unlock`, where it holds the store) in a terminal, so that it can ask you"},
+		"the keyring is locked, or wants to ask for each access; unlock it in your desktop, or "
+		"run the command (`cpub-agent unlock` where it holds the store) in a terminal, so that "
+		"it can ask you"},
 	[REFUSAL_KEYRING_UNREACHABLE] = {"keyring-unreachable", EXIT_FAILED,
 		"no keyring can be reached: there is no session bus, no Secret Service on it, or no "
 		"default keyring; start one (gnome-keyring, KeePassXC), or run `cpub-agent init "

@@ -21,6 +21,8 @@
 /* How long it may be silent; and where it may ask a person. */
 #define ANSWER_USEC (4500 * USEC_PER_MSEC)
 #define ASKING_USEC (30 * USEC_PER_SEC)
+/* And however busy it is: thousands of records are written in this time. */
+#define WHOLE_USEC (30 * USEC_PER_SEC)
 
 struct keyring {
 	struct medium medium;
@@ -138,7 +140,7 @@ static int keyring_start(struct keyring *keyring, enum keyring_errand errand, st
 		keyring->file >= 0 ? 1 : 0, may_ask ? ASKING_USEC : ANSWER_USEC, done, keyring,
 		&keyring->job);
 	if (r == 0)
-		job_allow_progress(keyring->job);
+		job_allow_progress(keyring->job, WHOLE_USEC);
 	return r;
 }
 

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "registry"))
 
 from certificate import Certificate  # noqa: E402
 from desk import TOKEN, Desk  # noqa: E402
+from keyring import Keyring  # noqa: E402
 from registry import Registry  # noqa: E402
 
 
@@ -66,6 +67,15 @@ def desk(tmp_path):
     desk = Desk(tmp_path / "desk")
     yield desk
     desk.stop()
+
+
+@pytest.fixture
+def keyring(desk):
+    """The desk's unlocked gnome-keyring; the agent that the desk starts finds its bus."""
+    keyring = Keyring(desk).start()
+    yield keyring
+    desk.stop()
+    keyring.stop()
 
 
 @pytest.fixture

@@ -304,11 +304,3 @@ class KeePassXC(Bus):
                                      "org.freedesktop.DBus.Properties")
             return bool(service.Get("org.freedesktop.Secret.Service", "Collections"))
 
-
-@pytest.fixture
-def keyring(desk):
-    """A desk's unlocked gnome-keyring; the agent that the desk starts finds its bus."""
-    keyring = Keyring(desk).start()
-    yield keyring
-    desk.stop()
-    keyring.stop()

@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 
 FRAME_MAX = 1 << 18
 FIELD_REFUSAL = 1
@@ -48,6 +49,13 @@ def stay():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         signal.pause()
+
+
+def progress_for_ever(agent):
+    agent.take_task()
+    while True:
+        agent.send(b"p")
+        time.sleep(0.1)
 
 
 def hang(agent):

@@ -15,6 +15,7 @@
 
 #include "agent/account.h"
 #include "agent/child.h"
+#include "agent/store/medium.h"
 #include "protocol/secret.h"
 #include "store-suite.h"
 
@@ -82,8 +83,29 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 	return remove(path);
 }
 
+static void looked(int error, struct image *image, void *userdata) {
+	image_free(image);
+	bench_done(error, userdata);
+}
+
+/* A keyring is not gone with the home. */
+static void empty_keyring(struct bench *bench) {
+	struct medium *medium = NULL;
+
+	assert_int_equal(medium_new("keyring", &bench->agent, &medium), 0);
+	assert_int_equal(medium_load(medium, looked, bench), 0);
+	(void) bench_wait(bench); /* Whatever is there goes. */
+	assert_int_equal(medium_erase(medium, looked, bench), 0);
+	assert_int_equal(bench_wait(bench), 0);
+	medium_free(medium);
+}
+
 void bench_down(struct bench *bench) {
+	bool is_in_keyring = strcmp(bench->medium, "keyring") == 0;
+
 	store_free(bench->store);
+	if (is_in_keyring)
+		empty_keyring(bench);
 	child_end_all(&bench->agent);
 	sd_event_unref(bench->event);
 	secret_free(bench->key);

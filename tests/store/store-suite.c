@@ -14,7 +14,11 @@
 #include "agent/account.h"
 #include "protocol/secret.h"
 
+#define SETTLE_USEC ((uint64_t) 100 * 1000)
+
 static const char *suite_medium;
+/* A keyring writes all of it for each. */
+static int n_many;
 
 static int suite_up(void **state) {
 	*state = bench_up(suite_medium);
@@ -325,7 +329,9 @@ static void test_store_may_be_freed_at_any_moment(void **state) {
 	bench_create_open(bench);
 	assert_int_equal(store_put(bench->store, account, not_wanted, &is_called), 0);
 	bench->store = store_free(bench->store);
-	assert_int_equal(sd_event_run(bench->event, 0), 0);
+	/* All that comes afterwards is the end of a worker. */
+	while (sd_event_run(bench->event, SETTLE_USEC) > 0)
+		;
 	assert_false(is_called);
 }
 
@@ -334,15 +340,15 @@ static void test_store_keeps_many_accounts(void **state) {
 	char name[32], token[32];
 
 	bench_create_open(bench);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < n_many; i++) {
 		(void) snprintf(name, sizeof(name), "account-%d", i);
 		(void) snprintf(token, sizeof(token), "token-%d", i);
 		assert_int_equal(bench_put(bench, bench->store, SUITE_URL, name, token), 0);
 	}
 	store_lock(bench->store);
 	bench_reopen(bench);
-	assert_int_equal(store_n_accounts(bench->store), 100);
-	for (int i = 0; i < 100; i++) {
+	assert_int_equal(store_n_accounts(bench->store), n_many);
+	for (int i = 0; i < n_many; i++) {
 		_cleanup_(account_freep) struct account *account = NULL;
 
 		(void) snprintf(name, sizeof(name), "account-%d", i);
@@ -396,5 +402,6 @@ int store_suite_run(const char *medium) {
 	};
 
 	suite_medium = medium;
+	n_many = strcmp(medium, "keyring") == 0 ? 10 : 100;
 	return cmocka_run_group_tests_name(medium, tests, NULL, NULL);
 }

@@ -187,7 +187,7 @@ static bool is_killed_in(enum sandbox sandbox, deed try) {
 }
 
 static const enum sandbox closed[] = {
-	SANDBOX_KDF, SANDBOX_ASK_TERMINAL, SANDBOX_NET, SANDBOX_IMPORT};
+	SANDBOX_KDF, SANDBOX_ASK_TERMINAL, SANDBOX_NET, SANDBOX_IMPORT, SANDBOX_KEYRING};
 
 static void test_sandbox_of_kdf_only_computes(void **state) {
 	(void) state;
@@ -224,12 +224,25 @@ static void test_sandbox_of_net_reads_the_system_and_connects(void **state) {
 	assert_int_equal(errno_in(SANDBOX_NET, try_listen), EPERM);
 }
 
+static void test_sandbox_of_keyring_only_speaks_on_this_machine(void **state) {
+	(void) state;
+	assert_int_equal(errno_in(SANDBOX_KEYRING, try_unix_socket), 0);
+	assert_int_equal(errno_in(SANDBOX_KEYRING, try_read_system_file), 0);
+	assert_int_equal(errno_in(SANDBOX_KEYRING, try_thread), 0);
+	assert_int_equal(errno_in(SANDBOX_KEYRING, try_internet), EPERM);
+	assert_int_equal(errno_in(SANDBOX_KEYRING, try_listen), EPERM);
+	assert_int_equal(errno_in(SANDBOX_KEYRING, try_write_file), EPERM);
+	assert_int_equal(errno_in(SANDBOX_KEYRING, try_make_file), EPERM);
+	assert_int_equal(errno_in(SANDBOX_KEYRING, try_code), EPERM);
+}
+
 /* By Landlock alone, so only where the kernel has it. */
-static void test_sandbox_of_net_reads_no_file_of_the_user(void **state) {
+static void test_sandboxes_read_no_file_of_the_user(void **state) {
 	(void) state;
 	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1u) < 1)
 		skip();
 	assert_int_equal(errno_in(SANDBOX_NET, try_read_own_file), EACCES);
+	assert_int_equal(errno_in(SANDBOX_KEYRING, try_read_own_file), EACCES);
 }
 
 static void test_sandboxes_start_no_process_and_signal_none(void **state) {
@@ -320,7 +333,8 @@ int main(void) {
 		cmocka_unit_test(test_sandbox_of_kdf_only_computes),
 		cmocka_unit_test(test_sandbox_of_ask_only_speaks_to_its_terminal),
 		cmocka_unit_test(test_sandbox_of_net_reads_the_system_and_connects),
-		cmocka_unit_test(test_sandbox_of_net_reads_no_file_of_the_user),
+		cmocka_unit_test(test_sandbox_of_keyring_only_speaks_on_this_machine),
+		cmocka_unit_test(test_sandboxes_read_no_file_of_the_user),
 		cmocka_unit_test(test_sandbox_of_import_only_reads_what_is_open),
 		cmocka_unit_test(test_sandboxes_start_no_process_and_signal_none),
 		cmocka_unit_test(test_sandboxes_end_who_takes_hold_of_others),

@@ -319,20 +319,37 @@ int service_items_delete(const struct service_items *items, size_t i) {
 	return r == -ENOENT ? 0 : r;
 }
 
+/* A text: some keyrings keep other kinds apart, as attachments. Caller unrefs. */
+static SecretValue *make_value(const void *bytes, size_t size) {
+	char *text = g_base64_encode(bytes, size);
+	SecretValue *value = secret_value_new(text, -1, "text/plain");
+
+	explicit_bzero(text, strlen(text));
+	g_free(text);
+	return value;
+}
+
+int service_items_replace(
+	const struct service_items *items, size_t i, const void *bytes, size_t size) {
+	SecretValue *value = make_value(bytes, size);
+	GError *error = NULL;
+	gboolean is_set;
+
+	is_set = secret_item_set_secret_sync(items->items[i], value, NULL, &error);
+	secret_value_unref(value);
+	return is_set ? 0 : take_error(error);
+}
+
 int service_store(struct service *service, const char *schema,
 	const struct service_attribute *attributes, size_t n_attributes, const char *label,
 	const void *bytes, size_t size) {
 	GHashTable *table = make_attributes(schema, attributes, n_attributes);
-	char *text = g_base64_encode(bytes, size);
-	/* A text: some keyrings keep other kinds apart, as attachments. */
-	SecretValue *value = secret_value_new(text, -1, "text/plain");
+	SecretValue *value = make_value(bytes, size);
 	GError *error = NULL;
 	SecretItem *item;
 
-	explicit_bzero(text, strlen(text));
-	g_free(text);
 	item = secret_item_create_sync(service->collection, NULL, table, label, value,
-		SECRET_ITEM_CREATE_REPLACE, NULL, &error);
+		SECRET_ITEM_CREATE_NONE, NULL, &error);
 	secret_value_unref(value);
 	g_hash_table_unref(table);
 	if (item) {

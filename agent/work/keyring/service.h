@@ -68,9 +68,14 @@ int service_items_bytes(
 /* 0, also if it was gone already. */
 int service_items_delete(const struct service_items *items, size_t i);
 
+/* Puts bytes, as Base64, in place of what the item holds. */
+int service_items_replace(
+	const struct service_items *items, size_t i, const void *bytes, size_t size);
+
 /*
- * Stores bytes, as Base64, in the default collection, in place of an item of
- * that schema that has all of these attributes.
+ * Stores bytes, as Base64, in a new item of the default collection. That there
+ * is none with these attributes is the caller's to know: KeePassXC asks the
+ * person about each that would be overwritten.
  */
 int service_store(struct service *service, const char *schema,
 	const struct service_attribute *attributes, size_t n_attributes, const char *label,

@@ -9,6 +9,7 @@
 
 #include "agent/store/cipher.h"
 #include "agent/store/image.h"
+#include "agent/store/manifest.h"
 #include "agent/work/frame.h"
 #include "agent/work/worker.h"
 #include "protocol/secret.h"
@@ -118,6 +119,11 @@ static bool has_name(const struct service_items *items, size_t i, const struct n
 	return id && hash && strcmp(id, name->id) == 0 && strcmp(hash, name->hash) == 0;
 }
 
+/* Lies in the root itself: it changes with every save, and a keyring takes its time for each item. */
+static bool is_manifest(const struct image_record *record) {
+	return memcmp(record->id, manifest_id, IMAGE_ID_SIZE) == 0;
+}
+
 /* The place of a record's item, or -1. */
 static ptrdiff_t find_name(const struct service_items *items, const struct name *name) {
 	for (size_t i = 0; i < service_items_n(items); i++) {
@@ -127,7 +133,7 @@ static ptrdiff_t find_name(const struct service_items *items, const struct name 
 	return -1;
 }
 
-/* The same header, and for each record the hash of it. Caller frees *ret. */
+/* The same header and manifest, and for each other record the hash of it. Caller frees *ret. */
 static int make_outline(const struct image *image, struct image **ret) {
 	_cleanup_(image_freep) struct image *outline = NULL;
 	int r = image_new(&outline);
@@ -135,10 +141,13 @@ static int make_outline(const struct image *image, struct image **ret) {
 	if (r == 0)
 		r = image_set_header(outline, image->header, image->header_size);
 	for (size_t i = 0; r == 0 && i < image->n_records; i++) {
+		const struct image_record *record = &image->records[i];
 		uint8_t hash[CIPHER_HASH_SIZE];
 
-		cipher_hash(hash, image->records[i].bytes, image->records[i].size);
-		r = image_put(outline, image->records[i].id, hash, sizeof(hash));
+		cipher_hash(hash, record->bytes, record->size);
+		r = is_manifest(record)
+			? image_put(outline, record->id, record->bytes, record->size)
+			: image_put(outline, record->id, hash, sizeof(hash));
 	}
 	if (r < 0)
 		return r;
@@ -153,9 +162,11 @@ static int remove_others(const struct image *outline, const struct service_items
 		int r;
 
 		for (size_t j = 0; !is_named && j < outline->n_records; j++) {
-			struct name name =
-				name_of(outline->records[j].id, outline->records[j].bytes);
+			struct name name;
 
+			if (is_manifest(&outline->records[j]))
+				continue;
+			name = name_of(outline->records[j].id, outline->records[j].bytes);
 			is_named = has_name(items, i, &name);
 		}
 		r = is_named ? 0 : service_items_delete(items, i);
@@ -175,6 +186,8 @@ static int take_record(const struct service_items *items, const struct image_rec
 	size_t size;
 	int r;
 
+	if (is_manifest(outlined))
+		return image_put(image, outlined->id, outlined->bytes, outlined->size);
 	if (outlined->size != CIPHER_HASH_SIZE)
 		return -EBADMSG;
 	name = name_of(outlined->id, outlined->bytes);
@@ -239,7 +252,7 @@ static int load_once(
 	if (r < 0)
 		return r;
 	memcpy(ret_digest, root.digest, CIPHER_HASH_SIZE);
-	if (service_items_n(items) > root.outline->n_records)
+	if (service_items_n(items) + 1 > root.outline->n_records)
 		clean(service, &root);
 	return 0;
 }
@@ -302,24 +315,41 @@ int store_items_load(
 	return r < 0 ? r : fields_put(answer, FIELD_DIGEST, digest, sizeof(digest));
 }
 
+/* Into the one item of that part, which may not be there yet. */
+static int put_one(struct service *service, const struct service_attribute *part,
+	const char *label, const void *bytes, size_t size) {
+	_cleanup_(service_items_freep) struct service_items *items = NULL;
+	int r = service_find(service, SCHEMA, part, 1, false, &items);
+
+	if (r < 0)
+		return r;
+	if (service_items_n(items) == 0)
+		return service_store(service, SCHEMA, part, 1, label, bytes, size);
+	return service_items_n(items) == 1 ? service_items_replace(items, 0, bytes, size)
+					   : -EBADMSG;
+}
+
 static int save_key(struct service *service, const struct fields *task) {
 	const uint8_t *key;
 	size_t size;
 
 	if (fields_get(task, FIELD_KEY, &key, &size) < 0)
 		return 0;
-	return service_store(service, SCHEMA, &of_key, 1, LABEL_KEY, key, size);
+	return put_one(service, &of_key, LABEL_KEY, key, size);
 }
 
 static int save_records(struct service *service, const struct image *image,
 	const struct image *outline, const struct service_items *there) {
 	for (size_t i = 0; i < image->n_records; i++) {
 		const struct image_record *record = &image->records[i];
-		struct name name = name_of(record->id, outline->records[i].bytes);
+		struct name name = {0};
 		const struct service_attribute attributes[] = {
 			of_record, {"id", name.id}, {"hash", name.hash}};
 		int r;
 
+		if (is_manifest(record))
+			continue;
+		name = name_of(record->id, outline->records[i].bytes);
 		if (find_name(there, &name) >= 0)
 			continue;
 		r = service_store(
@@ -341,7 +371,8 @@ static int save_root(
 	if (r < 0)
 		return r;
 	cipher_hash(digest, bytes, size);
-	r = service_store(service, SCHEMA, &of_root, 1, LABEL, bytes, size);
+	r = put_one(service, &of_root, LABEL, bytes, size);
+	worker_tell_progress();
 	return r < 0 ? r : fields_put(answer, FIELD_DIGEST, digest, sizeof(digest));
 }
 

@@ -2,8 +2,8 @@
 
 /*
  * The store's image as items of a keyring. One item is the root: the image's
- * header, and for each record its id and hash. One item a record holds that
- * record, and has id and hash as attributes. A save adds the new records, puts
+ * header and manifest, and for each other record its id and hash. One item a
+ * record holds that record, and has id and hash as attributes. A save adds the new records, puts
  * the new root in place of the old one, and then removes the records that no
  * root names: whoever is killed in between leaves the old image or the new one.
  * All of it is what the store has sealed, so that it tells a reader nothing.
