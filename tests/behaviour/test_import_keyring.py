@@ -4,17 +4,28 @@ why not; and nothing leaves the keyring that is not stored.
 """
 
 import json
+import sys
+from pathlib import Path
 
+import dbus
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fake"))
 
 import scan
 from desk import PASSPHRASE, TOKEN, code
 from import_play import configure, serving  # noqa: F401 - a fixture is among them
-from keyring import CARGOS, keyring, needs_gnome_keyring  # noqa: F401 - a fixture is among them
+from keyring import (
+    CARGOS, SECRETS, KeePassXC, dbus_secret, needs_gnome_keyring, needs_keepassxc,
+)
 from play import (
     APPROVE, CRATES_IO, OTHER_TOKEN, UNLOCK, accounts, ends, network, token_of,
 )
 from registry import Registry
+from test_agent_connections import NEEDS_ROOT
+from test_agent_workers import tree  # noqa: F401 - a fixture
+from tree import Tree
+from worker_program import ask_worker, enumerators
 
 pytestmark = needs_gnome_keyring
 
@@ -311,6 +322,68 @@ def test_without_a_keyring_it_is_told(serving, registry):
     assert json.loads(done.stdout)["error"]["code"] == "keyring-unreachable"
 
 
+def put_away(keyring, url: str, token: str) -> None:
+    """Into a second collection, which is locked then."""
+    with keyring.connected() as bus:
+        def interface(path, name):
+            return dbus.Interface(bus.get_object(SECRETS, path), name)
+
+        service = interface("/org/freedesktop/secrets", "org.freedesktop.Secret.Service")
+        _, session = service.OpenSession("plain", dbus.String("", variant_level=1))
+        # Without asking a person for the collection's password.
+        collection = interface(
+            "/org/freedesktop/secrets", "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface"
+        ).CreateWithMasterPassword(
+            {"org.freedesktop.Secret.Collection.Label": dbus.String("second")},
+            dbus_secret(session, b"password"))
+        interface(collection, "org.freedesktop.Secret.Collection").CreateItem(
+            {"org.freedesktop.Secret.Item.Label": dbus.String("x"),
+             "org.freedesktop.Secret.Item.Attributes": dbus.Dictionary(
+                 {"xdg:schema": CARGOS, "url": url}, signature="ss")},
+            dbus_secret(session, token.encode()), False)
+        service.Lock([collection])
+
+
+def test_item_in_a_locked_collection_is_told_and_the_others_go_on(
+        serving, keyring, registry, other):
+    put(keyring, registry.index)
+    put_away(keyring, other.index, OTHER_TOKEN)
+    listed = {token["url"]: token for token in serving.ask(IMPORT)["Ok"]["tokens"]}
+    assert {url: token["locked"] for url, token in listed.items()} == {
+        registry.index: False, other.index: True}
+    status, tokens, _ = told(serving, registry, "--wipe")
+    assert status == 9 and tokens[registry.index]["wiped"] is True
+    assert (tokens[other.index]["result"], tokens[other.index]["code"]) == (
+        "refused", "keyring-locked")
+
+
+@needs_keepassxc
+def test_keepassxc_is_imported_from_as_well(open_desk, registry):
+    keepassxc = KeePassXC(open_desk).start()
+    try:
+        cargo_stores(open_desk, keepassxc, registry)
+        status, tokens, _ = told(open_desk, registry, "--wipe")
+        assert (status, tokens[registry.index]["wiped"]) == (0, True)
+        assert take_over(open_desk, registry).stdout.startswith("There is no token")
+        assert token_of(open_desk, registry.index) == TOKEN
+    finally:
+        open_desk.stop()
+        keepassxc.stop()
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("behaviour", ["broken_find", "half_a_find", "garbage",
+                                       "crash_after_task"])
+def test_wrong_worker_lists_nothing_and_the_agent_lives_on(
+        desk, keyring, tree: Tree, registry, behaviour):
+    put(keyring, registry.index)
+    desk.start()
+    tree.misbehave("worker-keyring", behaviour)
+    assert code(desk.ask(IMPORT)) == "worker-failed"
+    tree.heal("worker-keyring")
+    assert code(desk.ask(IMPORT)) == "ok"
+
+
 # Removing.
 
 def test_wipe_removes_what_is_stored_and_says_so(serving, keyring, registry):
@@ -369,6 +442,26 @@ def test_wipe_needs_an_open_store(open_desk, keyring, registry):
     assert code(open_desk.ask(IMPORT | {"wipe": registry.index})) == "locked"
     assert code(open_desk.ask(IMPORT | {"wipe": "x y"})) == "bad-url"
     assert len(kept(keyring)) == 1
+
+
+WIPE = enumerators("agent/work/frame.h", "keyring_errand")["KEYRING_CARGO_WIPE"]
+
+
+def test_worker_removes_only_the_very_token_that_it_is_told(desk, keyring):
+    """The last look, right before: cargo may have stored another one since the agent compared."""
+    url = "https://corp.example/i"
+
+    def wipe() -> str:
+        task = {"KEYRING_ERRAND": WIPE, "CARGO_URL": url, "TOKEN": TOKEN}
+        return ask_worker("keyring", task, env={"XDG_RUNTIME_DIR": str(desk.runtime)}).refusal
+
+    put(keyring, url, OTHER_TOKEN)
+    put(keyring, "https://corp.example/other")
+    assert wipe() == "token-differs" and len(kept(keyring)) == 2
+    with keyring.items(CARGOS, url=url) as [item]:
+        item.set_secret(TOKEN.encode())
+    assert wipe() == "none" and list(kept(keyring)) == ["https://corp.example/other"]
+    assert wipe() == "none"
 
 
 # The kind.

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from desk import PASSPHRASE, TOKEN, code
-from keyring import OURS, keyring, needs_gnome_keyring  # noqa: F401 - a fixture is among them
+from keyring import OURS, needs_gnome_keyring
 from play import (
     APPROVE, CANCEL, CRATES_IO, OTHER_TOKEN, UNLOCK, accounts, ends, is_locked, lent_pty, refused,
     token_of,
