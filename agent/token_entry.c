@@ -5,6 +5,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/agent.h"
+#include "agent/cargo_keyring.h"
 #include "agent/file_secret.h"
 #include "agent/lent_secret.h"
 #include "agent/prompt.h"
@@ -18,30 +19,36 @@ struct token_entry {
 	sd_event_source *given;
 	struct lent_secret *pipe;
 	struct file_secret *file;
+	struct cargo_keyring *keyring;
 	struct prompt *prompt;
 	token_entry_done_t done;
 	void *userdata;
 };
 
 bool token_entry_is_given(const struct request *request) {
-	return request->token || request->secret_in_pipe || request->secret_in_file;
+	return request->token || request->secret_in_pipe || token_entry_is_lasting(request);
+}
+
+bool token_entry_is_lasting(const struct request *request) {
+	return request->secret_in_file || request->secret_in_keyring;
 }
 
 /* Takes the token over. */
-static void token_entry_finish(
-	struct token_entry *entry, enum refusal refusal, struct secret *token) {
+static void token_entry_finish(struct token_entry *entry, enum refusal refusal,
+	const char *detail, struct secret *token) {
 	_cleanup_(secret_freep) struct secret *taken = token;
 
 	if (refusal == REFUSAL_NONE && !token_is_valid(secret_peek(taken), secret_size(taken)))
 		refusal = REFUSAL_BAD_TOKEN;
-	entry->done(refusal, refusal == REFUSAL_NONE ? TAKE_PTR(taken) : NULL, entry->userdata);
+	entry->done(refusal, detail, refusal == REFUSAL_NONE ? TAKE_PTR(taken) : NULL,
+		entry->userdata);
 }
 
 static int token_entry_on_given(sd_event_source *source, void *userdata) {
 	struct token_entry *entry = userdata;
 
 	(void) source;
-	token_entry_finish(entry, REFUSAL_NONE, TAKE_PTR(entry->session->request->token));
+	token_entry_finish(entry, REFUSAL_NONE, NULL, TAKE_PTR(entry->session->request->token));
 	return 0;
 }
 
@@ -49,14 +56,28 @@ static void token_entry_read(enum refusal refusal, struct secret *secret, void *
 	struct token_entry *entry = userdata;
 
 	entry->pipe = lent_secret_free(entry->pipe);
-	token_entry_finish(entry, refusal, secret);
+	token_entry_finish(entry, refusal, NULL, secret);
 }
 
 static void token_entry_taken(enum refusal refusal, struct secret *secret, void *userdata) {
 	struct token_entry *entry = userdata;
 
 	entry->file = file_secret_free(entry->file);
-	token_entry_finish(entry, refusal, secret);
+	token_entry_finish(entry, refusal, NULL, secret);
+}
+
+static void token_entry_fetched(
+	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata) {
+	struct token_entry *entry = userdata;
+	struct secret *token = NULL;
+
+	if (refusal == REFUSAL_NONE) {
+		int r = fields_get_secret(answer, FIELD_SECRET, &token);
+
+		if (r < 0)
+			refusal = r == -ENOMEM ? REFUSAL_NO_MEMORY : REFUSAL_WORKER_FAILED;
+	}
+	token_entry_finish(entry, refusal, detail, token);
 }
 
 static void token_entry_typed(enum refusal refusal, const struct secret *secret, void *userdata) {
@@ -70,7 +91,7 @@ static void token_entry_typed(enum refusal refusal, const struct secret *secret,
 		refusal = REFUSAL_NO_MEMORY;
 	/* The prompt's answer holds a copy. */
 	entry->prompt = prompt_free(entry->prompt);
-	token_entry_finish(entry, refusal, TAKE_PTR(token));
+	token_entry_finish(entry, refusal, NULL, TAKE_PTR(token));
 }
 
 static int token_entry_ask(struct token_entry *entry, const char *host) {
@@ -107,6 +128,9 @@ int token_entry_new(struct session *session, const char *host, token_entry_done_
 	else if (request->secret_in_file)
 		r = file_secret_new(session, request->secret_in_file, token_entry_taken, entry,
 			&entry->file);
+	else if (request->secret_in_keyring)
+		r = cargo_keyring_new(session, KEYRING_CARGO_TAKE, request->secret_in_keyring, NULL,
+			token_entry_fetched, entry, &entry->keyring);
 	else
 		r = token_entry_ask(entry, host);
 	if (r < 0)
@@ -121,6 +145,7 @@ struct token_entry *token_entry_free(struct token_entry *entry) {
 	sd_event_source_disable_unref(entry->given);
 	lent_secret_free(entry->pipe);
 	file_secret_free(entry->file);
+	cargo_keyring_free(entry->keyring);
 	prompt_free(entry->prompt);
 	free(entry);
 	return NULL;

@@ -54,6 +54,15 @@ static const struct {
 		"tokens to `cpub-agent login` one by one"},
 	[REFUSAL_NO_TOKEN_IN_FILE] = {"no-token-in-file", EXIT_USAGE,
 		"the file holds no token under that key; look at it again"},
+	[REFUSAL_NO_TOKEN_IN_KEYRING] = {"no-token-in-keyring", EXIT_USAGE,
+		"the keyring holds no token of cargo's for that registry, or not any more; look at it "
+		"again"},
+	[REFUSAL_TOKEN_AMBIGUOUS] = {"token-ambiguous", EXIT_FAILED,
+		"the keyring holds several tokens of cargo's for that registry; remove all but the one "
+		"that is in use, and try again"},
+	[REFUSAL_TOKEN_DIFFERS] = {"token-differs", EXIT_MISMATCH,
+		"the keyring holds another token for that registry than the store, so it stays there; "
+		"import it again, with `--replace`"},
 
 	[REFUSAL_NO_STORE] = {"no-store", EXIT_NEEDS,
 		"there is no store for tokens yet; run `cpub-agent init`"},
@@ -81,7 +90,8 @@ static const struct {
 		"there is no such kind of store here; run `cpub-agent init --store vault`"},
 	[REFUSAL_KEYRING_LOCKED] = {"keyring-locked", EXIT_NEEDS,
 		"the keyring is locked, or wants to ask for each access; unlock it in your desktop, or "
-		"run `cpub-agent unlock` in a terminal, so that it can ask you"},
+		"run the command (`cpub-agent unlock` where it holds the store) in a terminal, so that "
+		"it can ask you"},
 	[REFUSAL_KEYRING_UNREACHABLE] = {"keyring-unreachable", EXIT_FAILED,
 		"no keyring can be reached: there is no session bus, no Secret Service on it, or no "
 		"default keyring; start one (gnome-keyring, KeePassXC), or run `cpub-agent init "

@@ -30,7 +30,7 @@ int url_source_from_name(const char *name, enum url_source *ret) {
 }
 
 bool request_takes_file(const struct request *request) {
-	return request->kind == KIND_IMPORT || request->secret_in_file;
+	return (request->kind == KIND_IMPORT && !request->from_keyring) || request->secret_in_file;
 }
 
 struct request *request_new(enum kind kind) {
@@ -69,6 +69,8 @@ struct request *request_free(struct request *request) {
 	free_text(request->scope);
 	free_text(request->crates);
 	free_text(request->secret_in_file);
+	free_text(request->secret_in_keyring);
+	free_text(request->wipe);
 	free_text(request->store);
 	free_text(request->to);
 	free(request);

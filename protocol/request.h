@@ -60,6 +60,8 @@ struct request {
 	char *crates;	 /* as told */
 	/* The token stands under this key in a file sent with the request, `registries.corp.token`. */
 	char *secret_in_file;
+	/* cargo keeps the token in the keyring under this URL, as it wrote it. */
+	char *secret_in_keyring;
 
 	/* logout */
 	bool all;
@@ -67,6 +69,10 @@ struct request {
 	/* init */
 	char *store;
 	bool no_passphrase;
+
+	/* import: from cargo's items in the keyring; the URL of one to remove, or NULL */
+	bool from_keyring;
+	char *wipe;
 
 	/* move: the name of a medium that lasts */
 	char *to;

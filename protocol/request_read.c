@@ -206,6 +206,8 @@ static int take_told(const struct json *root, struct request *request) {
 		r = take_text(root, "crates", &request->crates);
 	if (r == 0)
 		r = take_text(root, "secret-in-file", &request->secret_in_file);
+	if (r == 0)
+		r = take_text(root, "secret-in-keyring", &request->secret_in_keyring);
 	if (r < 0)
 		return r;
 	return told_is_valid(request->scope) && told_is_valid(request->crates) &&
@@ -275,6 +277,19 @@ static int take_init(const struct json *root, struct request *request) {
 	return take_flag(root, "no-passphrase", &request->no_passphrase);
 }
 
+/* Absent: the file that is sent along. */
+static int take_import(const struct json *root, struct request *request) {
+	const char *from;
+	int r = json_get_string(root, "from", &from);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 || strcmp(from, "keyring") != 0)
+		return -EBADMSG;
+	request->from_keyring = true;
+	return take_text(root, "wipe", &request->wipe);
+}
+
 /* Where to; nothing else is anywhere that lasts. */
 static int take_move(const struct json *root, struct request *request) {
 	int r = take_text(root, "to", &request->to);
@@ -325,6 +340,8 @@ static int take_fields(const struct json *root, struct request *request) {
 		return request->index_url || request->all ? 0 : -EBADMSG;
 	case KIND_INIT:
 		return take_init(root, request);
+	case KIND_IMPORT:
+		return take_import(root, request);
 	case KIND_MOVE:
 		return take_move(root, request);
 	case KIND_TRUST:
@@ -334,7 +351,6 @@ static int take_fields(const struct json *root, struct request *request) {
 	case KIND_LOCK:
 	case KIND_UNLOCK:
 	case KIND_PASSWD:
-	case KIND_IMPORT:
 	case _KIND_MAX:
 	case _KIND_INVALID:
 		break;

@@ -47,6 +47,10 @@ void request_write(struct json_writer *writer, const struct request *request) {
 	write_text(writer, "scope", request->scope);
 	write_text(writer, "crates", request->crates);
 	write_text(writer, "secret-in-file", request->secret_in_file);
+	write_text(writer, "secret-in-keyring", request->secret_in_keyring);
+	if (request->from_keyring)
+		json_write_string(writer, "from", "keyring");
+	write_text(writer, "wipe", request->wipe);
 	write_flag(writer, "all", request->all);
 	write_text(writer, "store", request->store);
 	write_flag(writer, "no-passphrase", request->no_passphrase);

@@ -40,3 +40,4 @@ void lock_handle(struct session *session);
 void unlock_handle(struct session *session);
 
 void import_handle(struct session *session);
+void import_keyring_handle(struct session *session);

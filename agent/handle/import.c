@@ -1,6 +1,7 @@
 /*
  * `import`: where the tokens stand in a lent file of cargo's, never the tokens
- * themselves. The file goes to a worker as it is.
+ * themselves. The file goes to a worker as it is. Or what cargo keeps in the
+ * keyring: import_keyring.c.
  */
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include "agent/job.h"
 #include "agent/session.h"
 #include "protocol/reply.h"
+#include "protocol/request.h"
 
 /* Shorter than our own client waits, so that it hears why. */
 #define DEADLINE_USEC (5 * USEC_PER_SEC)
@@ -101,6 +103,10 @@ void import_handle(struct session *session) {
 	struct import *import;
 	int r;
 
+	if (session->request->from_keyring) {
+		import_keyring_handle(session);
+		return;
+	}
 	if (session->file < 0) {
 		session_refuse(session, REFUSAL_BAD_DESCRIPTOR, NULL);
 		return;

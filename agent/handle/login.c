@@ -68,8 +68,19 @@ static bool login_needs_host(const struct session *session) {
 		session->request->url_source == URL_SOURCE_ENVIRONMENT;
 }
 
+/* What cargo keeps for one registry is never stored, and so never sent, to another. */
+static bool is_of_registry(const char *cargo_url, const char *url) {
+	_cleanup_(freep) char *canonical = NULL;
+
+	return registry_url_canonical(cargo_url, &canonical) == 0 && strcmp(canonical, url) == 0;
+}
+
 enum refusal login_check(struct session *session) {
-	if (registry_url_canonical(session->request->index_url, &session->url) < 0)
+	const struct request *request = session->request;
+
+	if (registry_url_canonical(request->index_url, &session->url) < 0)
+		return REFUSAL_BAD_URL;
+	if (request->secret_in_keyring && !is_of_registry(request->secret_in_keyring, session->url))
 		return REFUSAL_BAD_URL;
 	return store_trouble(session->agent);
 }
@@ -90,6 +101,10 @@ void login_refuse(struct login *login, enum refusal refusal, const char *detail)
 void login_cannot_ask(struct login *login, int error) {
 	if (error == -ENOTTY)
 		login_refuse(login, REFUSAL_NEEDS_TERMINAL, NULL);
+	else if (error == -EBADF)
+		login_refuse(login, REFUSAL_BAD_DESCRIPTOR, NULL);
+	else if (error == -ENXIO)
+		login_refuse(login, REFUSAL_KEYRING_UNREACHABLE, NULL);
 	else if (error == -EPERM)
 		login_refuse(login, REFUSAL_NOT_GRANTED, NULL);
 	else
@@ -291,21 +306,22 @@ static void login_begin(struct login *login) {
 }
 
 /*
- * A token from a file, for an account that is there: perhaps it is the same, and all is well.
+ * A token from a file or the keyring, for an account that is there: perhaps it is the same, and all is well.
  * Else it is taken again when somebody has agreed.
  */
-static void login_compared(enum refusal refusal, struct secret *token, void *userdata) {
+static void login_compared(
+	enum refusal refusal, const char *detail, struct secret *token, void *userdata) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	_cleanup_(secret_freep) struct secret *taken = token;
 	struct login *login = userdata;
 	struct session *session = login->session;
 	int r;
 
-	login->entry = token_entry_free(login->entry);
 	if (refusal != REFUSAL_NONE) {
-		login_refuse(login, refusal, NULL);
+		login_refuse(login, refusal, detail);
 		return;
 	}
+	login->entry = token_entry_free(login->entry);
 	r = store_find(session->agent->store, session->url, login->name, true, &account);
 	if (r == 0 && secret_equal(account->token, taken))
 		login_answer_unchanged(login, account);
@@ -356,13 +372,11 @@ void login_handle(struct session *session) {
 		session_fail(session, r, "looking for an account");
 		return;
 	}
-	if (!login->replaces || !session->request->secret_in_file) {
+	if (!login->replaces || !token_entry_is_lasting(session->request)) {
 		login_begin(login);
 		return;
 	}
 	r = token_entry_new(session, "", login_compared, login, &login->entry);
-	if (r == -EBADF)
-		login_refuse(login, REFUSAL_BAD_DESCRIPTOR, NULL);
-	else if (r < 0)
-		session_fail(session, r, "reading a token from a file");
+	if (r < 0)
+		login_cannot_ask(login, r);
 }

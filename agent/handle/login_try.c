@@ -204,15 +204,17 @@ static void login_try(struct login *login) {
 		session_fail(session, r, "trying the token");
 }
 
-static void login_entered(enum refusal refusal, struct secret *token, void *userdata) {
+static void login_entered(
+	enum refusal refusal, const char *detail, struct secret *token, void *userdata) {
 	struct login *login = userdata;
 
-	login->entry = token_entry_free(login->entry);
 	login->token = token;
-	if (refusal != REFUSAL_NONE)
-		login_refuse(login, refusal, NULL);
-	else
-		login_try(login);
+	if (refusal != REFUSAL_NONE) { /* The detail is the entry's. */
+		login_refuse(login, refusal, detail);
+		return;
+	}
+	login->entry = token_entry_free(login->entry);
+	login_try(login);
 }
 
 void login_take_token(struct login *login) {
@@ -224,8 +226,6 @@ void login_take_token(struct login *login) {
 	if (r == 0)
 		r = token_entry_new(
 			login->session, host, login_entered, login, &login->entry);
-	if (r == -EBADF)
-		login_refuse(login, REFUSAL_BAD_DESCRIPTOR, NULL);
-	else if (r < 0)
+	if (r < 0)
 		login_cannot_ask(login, r);
 }

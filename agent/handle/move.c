@@ -3,7 +3,7 @@
  * ciphertext that it was, under the same key, which the same passphrase opens.
  *
  *   move_handle → answered where it is there already
- *   move_agreed → the passphrase was typed, which opens a locked store as well
+ *   move_agreed → approved; the passphrase opens a locked store as well
  *   move_done   → copied, read back, recorded, the old one erased (store/move.h)
  */
 
@@ -13,6 +13,8 @@
 
 #include "agent/agent.h"
 #include "agent/audit.h"
+#include "agent/consent.h"
+#include "agent/dispatch.h"
 #include "agent/handle/handle.h"
 #include "agent/log.h"
 #include "agent/passphrase.h"
@@ -24,6 +26,7 @@
 struct move_request {
 	struct session *session;
 	const char *from; /* a medium's own name: outlives the medium */
+	struct consent *consent;
 	struct passphrase *passphrase;
 	bool is_moving;
 };
@@ -33,6 +36,7 @@ static void move_request_free(void *operation) {
 
 	if (move->is_moving)
 		store_forget_callback(move->session->agent->store, move);
+	consent_free(move->consent);
 	passphrase_free(move->passphrase);
 	free(move);
 }
@@ -104,6 +108,7 @@ static void move_agreed(enum refusal refusal, void *userdata) {
 	struct session *session = move->session;
 	int r;
 
+	move->consent = consent_free(move->consent);
 	move->passphrase = passphrase_free(move->passphrase);
 	if (refusal != REFUSAL_NONE) {
 		move_refuse(move, refusal, NULL);
@@ -144,9 +149,18 @@ static const char *move_text(const struct session *session) {
 	       "has a copy. The keyring's items are erased once the copy has been read back.\n";
 }
 
+static int move_ask(struct move_request *move) {
+	struct session *session = move->session;
+
+	if (store_state(session->agent->store) == STORE_OPEN)
+		return consent_new(session, dispatch_row(session)->act, session->terminal,
+			move_text(session), "Move it?", move_agreed, move, &move->consent);
+	return passphrase_new(session, PASSPHRASE_UNLOCK, session->terminal, move_text(session),
+		NULL, move_agreed, move, &move->passphrase);
+}
+
 void move_handle(struct session *session) {
 	struct store *store = session->agent->store;
-	bool is_open = store_state(store) == STORE_OPEN;
 	struct move_request *move = calloc(1, sizeof(*move));
 	int r;
 
@@ -161,11 +175,9 @@ void move_handle(struct session *session) {
 		move_answer(move, true);
 		return;
 	}
-	r = passphrase_new(session, is_open ? PASSPHRASE_CONFIRM : PASSPHRASE_UNLOCK,
-		session->terminal, move_text(session), NULL, move_agreed, move,
-		&move->passphrase);
+	r = move_ask(move);
 	if (r == -ENOTTY)
 		move_refuse(move, REFUSAL_NEEDS_TERMINAL, NULL);
 	else if (r < 0)
-		session_fail(session, r, "asking for the passphrase");
+		session_fail(session, r, "asking for agreement");
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "agent/agent.h"
+#include "agent/bus.h"
 #include "agent/job.h"
 #include "cipher.h"
 #include "medium.h"
@@ -58,19 +59,6 @@ static int error_of(enum refusal refusal) {
 			return rows[i].error;
 	}
 	return -EIO;
-}
-
-/* Without an address libraries would look for a bus by starting programs. */
-static bool has_bus(void) {
-	const char *address = getenv("DBUS_SESSION_BUS_ADDRESS");
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	_cleanup_(freep) char *path = NULL;
-
-	if (address && address[0] != '\0')
-		return true;
-	if (!runtime || runtime[0] != '/' || asprintf(&path, "%s/bus", runtime) < 0)
-		return false;
-	return access(path, F_OK) == 0;
 }
 
 static void keyring_end(struct keyring *keyring) {
@@ -139,7 +127,7 @@ static int keyring_start(struct keyring *keyring, enum keyring_errand errand, st
 	bool may_ask = keyring->medium.may_ask;
 	int r;
 
-	if (!has_bus())
+	if (!bus_is_there())
 		return -ENXIO;
 	r = fields_put_u64(task, FIELD_KEYRING_ERRAND, errand);
 	if (r == 0)

@@ -189,6 +189,7 @@ int move_new(struct medium *from, struct medium *to, struct image *image, uint64
 	struct move *move;
 	int r;
 
+	medium_let_ask(to); /* A person has just agreed. */
 	r = start(to, image, new_looked, done, userdata, &move);
 	if (r < 0)
 		return r;

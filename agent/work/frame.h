@@ -85,6 +85,16 @@ enum field {
 	FIELD_MAY_PROMPT,	   /* u64: 1: the keyring may ask the person to unlock it */
 	FIELD_DIGEST,		   /* of what lies there: 32 bytes, as last told; absent: nothing */
 	FIELD_KEEPS_KEY,	   /* u64: 1: the key that lies beside the image stays */
+
+	/*
+	 * keyring, for cargo's own items: the URL of one, perhaps with FIELD_TOKEN -> FIELD_SECRET,
+	 * or FIELD_FOUND and the tags after it, one for each URL: fields again, the first four.
+	 */
+	FIELD_CARGO_URL = 112, /* of the index, as cargo wrote it; in a find: what can be shown */
+	FIELD_CARGO_N,	       /* u64: how many items of that URL there are */
+	FIELD_CARGO_IS_LOCKED, /* u64: 1 if one of them is locked */
+	FIELD_CARGO_IS_ODD,    /* u64: 1 if it is no URL of a registry for us */
+	FIELD_CARGO_HAS_MORE,  /* u64: 1 if there are more than FOUND_MAX URLs */
 };
 
 /* How many FIELD_FOUND there can be. */
@@ -104,6 +114,9 @@ enum keyring_errand {
 	KEYRING_SAVE,	  /* perhaps with FIELD_KEY, to lie beside it -> FIELD_DIGEST */
 	KEYRING_ERASE,	  /* image and key */
 	KEYRING_LOAD_KEY, /* -> FIELD_KEY */
+	KEYRING_CARGO_LIST, /* cargo's items, without their secrets */
+	KEYRING_CARGO_TAKE, /* -> FIELD_SECRET */
+	KEYRING_CARGO_WIPE, /* removes the item, if its secret is FIELD_TOKEN */
 	_KEYRING_ERRAND_MAX,
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-/* The tokens that the agent has found in cargo's files, and what became of each. */
+/* The tokens that cargo has somewhere, where each is, and what became of it. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,8 +10,20 @@
 
 struct command;
 struct credentials_file;
-struct json;
 struct json_writer;
+struct request;
+
+/* Where a token is: enough for the agent to take it there. */
+struct import_place {
+	const struct credentials_file *file; /* borrowed; NULL: in the keyring */
+	/* `registries.corp.token`; in the keyring cargo's URL of the index. */
+	char *key;
+	/* In a file: the line, and its bytes. */
+	int64_t line;
+	size_t start, end;
+	/* It can be taken out. */
+	bool is_simple;
+};
 
 enum import_result {
 	IMPORT_FOUND, /* nothing was tried */
@@ -23,13 +35,9 @@ enum import_result {
 };
 
 struct import_token {
-	const struct credentials_file *file; /* borrowed */
-	char *key;
-	char *name;
+	struct import_place place;
+	char *name; /* the registry's; NULL where no configuration of yours has one */
 	bool is_asymmetric;
-	int64_t line;
-	size_t start, end;
-	bool is_simple;
 
 	enum import_result result;
 	char *index_url; /* NULL where the registry is not known */
@@ -37,8 +45,10 @@ struct import_token {
 	enum exit_code code;
 	char *code_name;
 	char *why;
-	/* It is not in the file any more. */
+	/* It is not there any more. */
 	bool is_wiped;
+	/* The name of the refusal for which it is there still; NULL for none. */
+	const char *wipe_code;
 };
 
 struct import_list {
@@ -46,12 +56,8 @@ struct import_list {
 	size_t n_tokens;
 };
 
-/*
- * Appends what an answer to `import` tells of that file. 0, -EBADMSG if it makes
- * no sense, -ENOMEM.
- */
-int import_list_add(
-	struct import_list *list, const struct credentials_file *file, const struct json *ok);
+/* Room for `n` more, cleared; *ret is the first of them. 0 or -ENOMEM. */
+int import_list_grow(struct import_list *list, size_t n, struct import_token **ret);
 void import_list_done(struct import_list *list);
 
 /* It is in the store now. */
@@ -59,6 +65,11 @@ bool import_token_is_stored(const struct import_token *token);
 /* Says why it is not. `code_name` is a refusal's. 0 or -ENOMEM. */
 int import_token_fail(struct import_token *token, enum import_result result,
 	enum exit_code code, const char *code_name, const char *why);
+
+/* What people see of it: the file's path. */
+const char *import_place_name(const struct import_place *place);
+/* Tells the agent where the token is; what *ret_fd has goes along, -1 for nothing. 0 or -ENOMEM. */
+int import_place_give(const struct import_place *place, struct request *request, int *ret_fd);
 
 /* One row on what became of it. */
 void import_token_show(const struct command *command, const struct import_token *token);

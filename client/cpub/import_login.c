@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cargo_config.h"
-#include "cargo_credentials.h"
-#include "import_list.h"
+#include "import.h"
 #include "network.h"
 #include "protocol/json.h"
 #include "protocol/names.h"
@@ -16,48 +14,10 @@
 #include "registry.h"
 #include "verb.h"
 
-/* Only the user's own files decide where a token belongs: -ENOENT, and the token says why. */
-static int explain_name(const struct import_login *login, struct import_token *token) {
-	_cleanup_(registry_done) struct registry registry = {0};
-	_cleanup_(freep) char *error = NULL;
-	_cleanup_(freep) char *why = NULL;
-	int r = registry_resolve(token->name, NULL, login->config, &registry, &error);
-
-	if (r == -ENOMEM)
-		return r;
-	if (r == 0 && asprintf(&why,
-			      "only '%s' names it, which is not your own configuration; "
-			      "log in with `cpub-agent login --index %s`",
-			      registry.file, registry.index_url) < 0) {
-		why = NULL;
-		return -ENOMEM;
-	}
-	r = r == 0 ? import_token_fail(token, IMPORT_SKIPPED, EXIT_DENIED,
-			     refusal_name(REFUSAL_NAME_UNTRUSTED), why)
-		   : import_token_fail(token, IMPORT_SKIPPED, EXIT_USAGE, "configuration",
-			     error ? error : "no registry has that name");
-	return r < 0 ? r : -ENOENT;
-}
-
-/* 0 and the registry of the token, -ENOENT where the token says why not, -ENOMEM. */
 static int resolve(
 	const struct import_login *login, struct import_token *token, struct registry *ret) {
-	_cleanup_(freep) char *error = NULL;
-	int r;
+	int r = login->source->resolve(login->config, token, ret);
 
-	if (token->is_asymmetric) {
-		r = import_token_fail(token, IMPORT_SKIPPED, EXIT_FAILED, "asymmetric",
-			"a key for signed tokens cannot be imported yet");
-		return r < 0 ? r : -ENOENT;
-	}
-	r = registry_resolve_own(token->name, login->config, ret, &error);
-	if (r == -ENOENT)
-		return explain_name(login, token);
-	if (r == -EINVAL) {
-		r = import_token_fail(token, IMPORT_SKIPPED, EXIT_USAGE, "configuration",
-			error ? error : "no registry has that name");
-		return r < 0 ? r : -ENOENT;
-	}
 	if (r == 0) {
 		token->index_url = strdup(ret->index_url);
 		if (!token->index_url)
@@ -95,7 +55,7 @@ static bool is_same_registry(const struct import_token *one, const struct import
 	_cleanup_(freep) char *other_url = NULL;
 
 	if (!one->index_url || !other->index_url)
-		return strcmp(one->name, other->name) == 0;
+		return one->name && other->name && strcmp(one->name, other->name) == 0;
 	return registry_url_canonical(one->index_url, &url) == 0 &&
 	       registry_url_canonical(other->index_url, &other_url) == 0 &&
 	       strcmp(url, other_url) == 0;
@@ -113,8 +73,8 @@ static bool has_better(const struct import_login *login, const struct import_tok
 	return false;
 }
 
-static int fill(
-	struct import_login *login, struct import_token *token, struct request *request) {
+static int fill(struct import_login *login, struct import_token *token, struct request *request,
+	int *ret_fd) {
 	_cleanup_(registry_done) struct registry registry = {0};
 	const struct command *command = login->command;
 	int r = resolve(login, token, &registry);
@@ -128,17 +88,18 @@ static int fill(
 	request->allow_http = command->allow_http;
 	request->no_check = command->no_check;
 	request->replace = command->replace && !has_better(login, token);
-	request->secret_in_file = strdup(token->key);
 	request->account = command->account ? strdup(command->account) : NULL;
-	if (!request->secret_in_file || (command->account && !request->account))
+	if (command->account && !request->account)
 		return -ENOMEM;
-	return take_network(login, token, request);
+	r = import_place_give(&token->place, request, ret_fd);
+	return r < 0 ? r : take_network(login, token, request);
 }
 
-/* Without the store, or somebody who opens it, no other token can be stored either. */
+/* Without the store, the keyring, or somebody who opens them, no other token can be stored either. */
 static bool is_hopeless(enum refusal refusal) {
 	return refusal == REFUSAL_NO_STORE || refusal == REFUSAL_LOCKED ||
 	       refusal == REFUSAL_NEEDS_TERMINAL || refusal == REFUSAL_PROMPT_TIMEOUT ||
+	       refusal == REFUSAL_KEYRING_UNREACHABLE || refusal == REFUSAL_KEYRING_TIMEOUT ||
 	       (refusal != _REFUSAL_INVALID && refusal_exit_code(refusal) == EXIT_STORE);
 }
 
@@ -173,13 +134,14 @@ static enum exit_code store(struct import_login *login, struct import_token *tok
 	_cleanup_(request_freep) struct request *request = request_new(KIND_LOGIN);
 	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
 	enum exit_code code;
-	int r = request ? fill(login, token, request) : -ENOMEM;
+	int fd = -1;
+	int r = request ? fill(login, token, request, &fd) : -ENOMEM;
 
 	if (r == -ENOENT)
 		return EXIT_DONE;
 	if (r < 0)
 		return verb_fail(login->command, r);
-	code = verb_ask(login->command, request, VERB_LENDS_TERMINAL, token->file->fd, &answer);
+	code = verb_ask(login->command, request, VERB_LENDS_TERMINAL, fd, &answer);
 	if (code != EXIT_DONE)
 		return code;
 	r = take_answer(login, token, answer.reply);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * One token of cargo's files to the store: its registry is looked up in the
- * user's own configuration, and the agent takes the token out of the file.
+ * One token of cargo's to the store: the agent takes it from where it is, by a
+ * login of its own.
  */
 
 #include <stdbool.h>
@@ -12,10 +12,12 @@
 struct cargo_config;
 struct command;
 struct import_list;
+struct import_source;
 struct import_token;
 
 struct import_login {
 	struct command *command;
+	const struct import_source *source;
 	const struct cargo_config *config;
 	const struct import_list *list;
 	/* The store, or the person who opens it, is in the way of all that would follow. */

@@ -1,7 +1,6 @@
 /*
- * Import: hands the files in which cargo keeps tokens to the agent, which lists
- * what is in them and stores each token by a login of its own. Neither the list
- * nor what follows brings a token in here; --wipe moves bytes by their places.
+ * Import: the agent lists what cargo keeps somewhere and stores each token by a
+ * login of its own. Neither the list nor what follows brings a token in here.
  */
 
 #include <errno.h>
@@ -10,200 +9,67 @@
 #include <string.h>
 
 #include "cargo_config.h"
-#include "cargo_credentials.h"
-#include "import_list.h"
+#include "import.h"
 #include "import_login.h"
 #include "protocol/json.h"
 #include "protocol/reply.h"
-#include "protocol/request.h"
 #include "verb.h"
-#include "wipe.h"
 
-struct import {
-	struct command *command;
-	struct cargo_config *config;
-	struct cargo_credentials credentials;
-	struct import_list list;
-	/* What went wrong with the wiping of each file; NULL if nothing did. */
-	char *problems[CREDENTIALS_FILES_MAX];
-};
+static const struct import_source *const sources[] = {&import_files, &import_keyring};
 
 static void import_done(struct import *import) {
 	import_list_done(&import->list);
 	cargo_credentials_done(&import->credentials);
 	cargo_config_free(import->config);
-	for (size_t i = 0; i < CREDENTIALS_FILES_MAX; i++)
+	for (size_t i = 0; i < import->n_problems; i++)
 		free(import->problems[i]);
+	free(import->problems);
 }
 
-/* Text for people comes while it happens, JSON at the end. */
-static bool import_speaks(const struct import *import) {
+bool import_speaks(const struct import *import) {
 	return !import->command->print.is_json && !import->command->print.is_quiet;
 }
 
-static enum exit_code import_open(struct import *import) {
-	const struct command *command = import->command;
-	_cleanup_(freep) char *error = NULL;
-	int r = cargo_config_load(&import->config, &error);
+int import_complain(struct import *import, char *problem) {
+	char **problems = problem ? reallocarray(import->problems, import->n_problems + 1,
+					    sizeof(*problems))
+				  : NULL;
 
-	if (r == 0 && !import->config->home)
-		return print_usage(&command->print,
-			"neither CARGO_HOME nor HOME says where cargo keeps its files");
-	if (r == 0)
-		r = cargo_credentials_open(import->config->home, &import->credentials, &error);
-	return r < 0 ? verb_fail_configuration(command, r, error) : EXIT_DONE;
-}
-
-/* The list of one file, which the agent makes. */
-static enum exit_code import_list_file(
-	struct import *import, const struct credentials_file *file) {
-	_cleanup_(request_freep) struct request *request = request_new(KIND_IMPORT);
-	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
-	_cleanup_(freep) char *detail = NULL;
-	struct command *command = import->command;
-	enum exit_code code;
-	int r;
-
-	if (!request)
-		return verb_fail(command, -ENOMEM);
-	code = verb_ask(command, request, VERB_LENDS_NOTHING, file->fd, &answer);
-	if (code != EXIT_DONE)
-		return code;
-	if (!answer.reply->ok) {
-		if (asprintf(&detail, "%s%s%s", file->path, answer.reply->detail ? ": " : "",
-			    answer.reply->detail ? answer.reply->detail : "") < 0)
-			detail = NULL;
-		return print_refusal(
-			&command->print, answer.reply->refusal, answer.reply->message, detail);
+	if (!problems) {
+		free(problem);
+		return -ENOMEM;
 	}
-	r = import_list_add(&import->list, file, answer.reply->ok);
-	if (r == -EBADMSG)
-		return print_refusal(&command->print, REFUSAL_AGENT_UNREACHABLE,
-			"the agent's answer makes no sense", NULL);
-	return r < 0 ? verb_fail(command, r) : EXIT_DONE;
+	problems[import->n_problems++] = problem;
+	import->problems = problems;
+	return 0;
 }
 
 static enum exit_code import_all(struct import *import) {
-	struct import_login login = {
-		.command = import->command, .config = import->config, .list = &import->list};
-	const struct credentials_file *file = NULL;
+	struct import_login login = {.command = import->command,
+		.source = import->source,
+		.config = import->config,
+		.list = &import->list};
+	const char *place = NULL;
 
 	for (size_t i = 0; i < import->list.n_tokens; i++) {
 		struct import_token *token = &import->list.tokens[i];
+		const char *name = import_place_name(&token->place);
 		enum exit_code code = import_login_try(&login, token);
 
 		if (code != EXIT_DONE)
 			return code;
 		if (!import_speaks(import))
 			continue;
-		if (token->file != file)
-			print_line("%s", token->file->path);
-		file = token->file;
+		if (!place || strcmp(place, name) != 0)
+			print_line("%s", name);
+		place = name;
 		import_token_show(import->command, token);
 	}
 	return EXIT_DONE;
 }
 
-static int compare_ranges(const void *one, const void *other) {
-	size_t a = ((const struct wipe_range *) one)->start;
-	size_t b = ((const struct wipe_range *) other)->start;
-
-	return (a > b) - (a < b);
-}
-
-/* The ranges of the tokens of that file that are stored and can be taken out. */
-static size_t import_collect(const struct import *import, const struct credentials_file *file,
-	struct wipe_range *ranges) {
-	size_t n = 0;
-
-	for (size_t i = 0; i < import->list.n_tokens; i++) {
-		const struct import_token *token = &import->list.tokens[i];
-
-		if (token->file == file && token->is_simple && import_token_is_stored(token))
-			ranges[n++] = (struct wipe_range){token->start, token->end};
-	}
-	qsort(ranges, n, sizeof(*ranges), compare_ranges);
-	return n;
-}
-
-static void import_set_wiped(struct import *import, const struct credentials_file *file) {
-	for (size_t i = 0; i < import->list.n_tokens; i++) {
-		struct import_token *token = &import->list.tokens[i];
-
-		if (token->file == file && token->is_simple && import_token_is_stored(token))
-			token->is_wiped = true;
-	}
-}
-
-/* 0 or -ENOMEM; a file that could not be wiped has its problem. */
-static int import_wipe_file(struct import *import, size_t index) {
-	const struct credentials_file *file = &import->credentials.files[index];
-	_cleanup_(freep) struct wipe_range *ranges =
-		calloc(import->list.n_tokens, sizeof(*ranges));
-	size_t n;
-	int r;
-
-	if (!ranges)
-		return -ENOMEM;
-	n = import_collect(import, file, ranges);
-	if (n == 0)
-		return 0;
-	r = wipe_ranges(file->path, &file->status, ranges, n, &import->problems[index]);
-	if (r >= 0)
-		import_set_wiped(import, file);
-	return r == -ENOMEM ? r : 0;
-}
-
-/* Where the line is now that others above it have gone. */
-static long long line_now(const struct import_list *list, const struct import_token *token) {
-	long long line = token->line;
-
-	for (size_t i = 0; i < list->n_tokens; i++) {
-		const struct import_token *other = &list->tokens[i];
-
-		if (other->file == token->file && other->is_wiped && other->line < token->line)
-			line--;
-	}
-	return line;
-}
-
-/* What the wiping came to. Tokens that are not stored stay, and were told before. */
-static void import_show_wiped(const struct import *import) {
-	size_t n_wiped = 0;
-
-	for (size_t i = 0; i < import->credentials.n_files; i++) {
-		if (import->problems[i])
-			print_note(&import->command->print, "%s", import->problems[i]);
-	}
-	for (size_t i = 0; i < import->list.n_tokens; i++) {
-		const struct import_token *token = &import->list.tokens[i];
-
-		n_wiped += token->is_wiped;
-		if (import_token_is_stored(token) && !token->is_wiped)
-			print_line("Delete by hand: %s:%lld %s", token->file->path,
-				line_now(&import->list, token), token->key);
-	}
-	if (n_wiped > 0)
-		print_line("Removed %zu token%s and overwrote what held %s. SSDs, snapshots and "
-			   "backups may keep a copy: if in doubt, revoke the old token at the "
-			   "registry.",
-			n_wiped, n_wiped == 1 ? "" : "s", n_wiped == 1 ? "it" : "them");
-}
-
-static enum exit_code import_wipe(struct import *import) {
-	for (size_t i = 0; i < import->credentials.n_files; i++) {
-		int r = import_wipe_file(import, i);
-
-		if (r < 0)
-			return verb_fail(import->command, r);
-	}
-	if (import_speaks(import))
-		import_show_wiped(import);
-	return EXIT_DONE;
-}
-
 /* That they lie open still is worth a word where nobody asked to change it. */
-static void import_show_rest(const struct import *import) {
+static void show_rest(const struct import *import) {
 	size_t n = 0;
 
 	for (size_t i = 0; i < import->list.n_tokens; i++)
@@ -211,6 +77,17 @@ static void import_show_rest(const struct import *import) {
 	if (n > 0)
 		print_line("Every program of yours can still read %s there; `--wipe` removes %s.",
 			n == 1 ? "it" : "them", n == 1 ? "it" : "them");
+}
+
+static void show_end(const struct import *import) {
+	for (size_t i = 0; i < import->n_problems; i++)
+		print_note(&import->command->print, "%s", import->problems[i]);
+	if (import->list.n_tokens == 0)
+		import->source->show_empty(import);
+	else if (import->command->wipe)
+		import->source->show_wiped(import);
+	else
+		show_rest(import);
 }
 
 static enum exit_code import_write_json(const struct import *import) {
@@ -221,11 +98,9 @@ static enum exit_code import_write_json(const struct import *import) {
 	reply_ok_begin(&writer, KIND_IMPORT);
 	import_list_write(&writer, &import->list);
 	json_write_array(&writer, "problems");
-	for (size_t i = 0; i < import->credentials.n_files; i++) {
-		if (import->problems[i])
-			json_write_string(&writer, NULL,
-				print_is_utf8(import->problems[i]) ? import->problems[i] : NULL);
-	}
+	for (size_t i = 0; i < import->n_problems; i++)
+		json_write_string(&writer, NULL,
+			print_is_utf8(import->problems[i]) ? import->problems[i] : NULL);
 	json_write_array_end(&writer);
 	reply_ok_end(&writer);
 	r = json_writer_finish(&writer);
@@ -249,31 +124,31 @@ static enum exit_code import_exit_code(const struct import *import) {
 		if (!is_stored && code == EXIT_DONE)
 			code = token->code;
 	}
-	for (size_t i = 0; i < import->credentials.n_files; i++) {
-		if (import->problems[i])
-			return EXIT_PARTLY;
-	}
+	if (import->n_problems > 0)
+		return EXIT_PARTLY;
 	if (import->command->dry_run || n_good == import->list.n_tokens)
 		return EXIT_DONE;
 	return n_stored > 0 ? EXIT_PARTLY : code;
 }
 
 static enum exit_code import_run(struct import *import) {
-	enum exit_code code = import_open(import);
+	const struct command *command = import->command;
+	_cleanup_(freep) char *error = NULL;
+	enum exit_code code;
+	int r = cargo_config_load(&import->config, &error);
 
-	for (size_t i = 0; code == EXIT_DONE && i < import->credentials.n_files; i++)
-		code = import_list_file(import, &import->credentials.files[i]);
-	if (code == EXIT_DONE && import->list.n_tokens == 0 && import_speaks(import))
-		print_line(
-			"There is no token in '%s/credentials.toml', nor in 'credentials' there.",
-			import->config->home);
+	if (r < 0)
+		return verb_fail_configuration(command, r, error);
+	code = import->source->find(import);
 	if (code == EXIT_DONE)
 		code = import_all(import);
-	if (code == EXIT_DONE && import->command->wipe)
-		code = import_wipe(import);
-	else if (code == EXIT_DONE && import_speaks(import))
-		import_show_rest(import);
-	if (code == EXIT_DONE && import->command->print.is_json)
+	if (code == EXIT_DONE && command->wipe)
+		code = import->source->wipe(import);
+	if (code != EXIT_DONE)
+		return code;
+	if (import_speaks(import))
+		show_end(import);
+	if (command->print.is_json)
 		code = import_write_json(import);
 	return code == EXIT_DONE ? import_exit_code(import) : code;
 }
@@ -284,8 +159,13 @@ static enum exit_code run(struct command *command) {
 
 	if (code != EXIT_DONE)
 		return code;
-	if (!command->from || strcmp(command->from, "cargo") != 0)
-		return print_usage(&command->print, "say where from: `--from cargo`");
+	for (size_t i = 0; command->from && i < sizeof(sources) / sizeof(sources[0]); i++) {
+		if (strcmp(command->from, sources[i]->name) == 0)
+			import.source = sources[i];
+	}
+	if (!import.source)
+		return print_usage(
+			&command->print, "say where from: `--from cargo` or `--from keyring`");
 	if (command->wipe && command->dry_run)
 		return print_usage(&command->print, "--wipe and --dry-run exclude each other");
 	return import_run(&import);
@@ -304,25 +184,30 @@ static const struct verb_option options[] = {
 
 const struct verb verb_import = {
 	.name = "import",
-	.summary = "Store the tokens of cargo's own files",
-	.help = "Usage: cpub-agent import --from cargo [--wipe | --dry-run] [--account NAME]\n"
-		"                         [--replace] [--no-check] [--allow-http]\n"
+	.summary = "Store the tokens that cargo keeps",
+	.help = "Usage: cpub-agent import --from cargo|keyring [--wipe | --dry-run]\n"
+		"                         [--account NAME] [--replace] [--no-check] [--allow-http]\n"
 		"\n"
 		"Stores each token of $CARGO_HOME/credentials.toml (and `credentials`, as it was "
 		"called\n"
-		"before) as `login` would. The agent reads the file, not this program.\n"
+		"before), or of cargo's own provider for the keyring (cargo:libsecret), as `login`\n"
+		"would. The agent reads it there, not this program.\n"
 		"\n"
-		"  --from cargo        Where the tokens are\n"
-		"  --wipe              Take out of the file what is stored then, and overwrite it\n"
+		"  --from cargo        From cargo's files\n"
+		"  --from keyring      From the desktop's keyring\n"
+		"  --wipe              Take out what is stored then: overwrite the file, remove the\n"
+		"                      keyring's item\n"
 		"  --dry-run           Only tell what there is\n"
 		"  --account NAME      Store under this name (the default: default)\n"
 		"  --replace           Put them in the place of tokens that are stored already\n"
 		"  --no-check          Ask neither the index nor the registry\n"
 		"  --allow-http        Let a token go over plain http, on this machine only\n"
 		"\n"
-		"A registry's URL is looked up in your own cargo configuration. A token whose "
-		"registry\n"
-		"only a project or the environment names is left: log in with --index for it.\n",
+		"In files a registry has a name; its URL is looked up in your own cargo "
+		"configuration.\n"
+		"A token whose registry only a project or the environment names is left: log in "
+		"with\n"
+		"--index for it. In the keyring cargo keeps each token under its URL.\n",
 	.options = options,
 	.run = run,
 };

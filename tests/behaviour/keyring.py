@@ -218,7 +218,7 @@ class Keyring(Bus):
                 "org.freedesktop.Secret.Item.Attributes": dbus.Dictionary(
                     {"xdg:schema": schema} | attributes, signature="ss")}
             # Without replacing: two items may have the same attributes.
-            collection.CreateItem(properties, _secret(session, secret), False)
+            collection.CreateItem(properties, dbus_secret(session, secret), False)
 
 
 class Item:
@@ -250,7 +250,7 @@ class Item:
         self.item.Delete()
 
 
-def _secret(session, secret: bytes):
+def dbus_secret(session, secret: bytes):
     return dbus.Struct((session, dbus.ByteArray(b""), dbus.ByteArray(secret), "text/plain"),
                        signature="oayays")
 

@@ -209,7 +209,7 @@ def test_import_of_a_registry_that_cannot_be_reached_is_partly(serving, registry
 
 
 @pytest.mark.parametrize("words", [
-    (), ("--from", "keyring"), ("--from", "cargo", "--wipe", "--dry-run"),
+    (), ("--from", "vault"), ("--from", "cargo", "--wipe", "--dry-run"),
     ("--from", "cargo", "--account", "-"), ("--from", "cargo", "--token", "x")], ids=str)
 def test_import_is_strict_about_its_words(serving, words):
     keep(serving, MINE)

@@ -168,7 +168,7 @@ def test_every_member_of_a_request_is_explained_and_no_other():
     for text in (section("2. Requests"), SECTIONS["`get`"], SECTIONS["`login`"]):
         for row in table(text, "member"):
             explained |= {n.split(".")[-1] for n in quoted(row[0])}
-    for kind in ("logout", "init", "move"):
+    for kind in ("logout", "init", "move", "import"):
         explained |= request_members() & quoted(SECTIONS[f"`{kind}`"])
     assert explained == request_members()
     sources = re.findall(r'\[URL_SOURCE_\w+\] = "([a-z]+)"', source("protocol/request.c"))

@@ -11,6 +11,7 @@
 #include "agent/store/cipher.h"
 #include "agent/work/sandbox.h"
 #include "agent/work/worker.h"
+#include "cargo.h"
 #include "service.h"
 #include "store.h"
 
@@ -45,21 +46,45 @@ static enum refusal refusal_of(int error) {
 	}
 }
 
-static int run(struct service *service, enum keyring_errand errand, struct fields *task, int file,
-	struct fields *answer) {
+/* The same words for cargo's items, some of which mean something else there. */
+static enum refusal cargo_refusal_of(int error) {
+	switch (error) {
+	case -ENOENT:
+		return REFUSAL_NO_TOKEN_IN_KEYRING;
+	case -ENOTUNIQ:
+		return REFUSAL_TOKEN_AMBIGUOUS;
+	case -EINVAL:
+		return REFUSAL_BAD_TOKEN;
+	case -ESTALE:
+		return REFUSAL_TOKEN_DIFFERS;
+	case -EIO:
+		return REFUSAL_WORKER_FAILED;
+	default:
+		return refusal_of(error);
+	}
+}
+
+static enum refusal run(struct service *service, enum keyring_errand errand, struct fields *task,
+	int file, struct fields *answer, char **ret_detail) {
 	switch (errand) {
 	case KEYRING_LOAD:
-		return store_items_load(service, task, file, answer);
+		return refusal_of(store_items_load(service, task, file, answer));
 	case KEYRING_SAVE:
-		return store_items_save(service, task, file, answer);
+		return refusal_of(store_items_save(service, task, file, answer));
 	case KEYRING_ERASE:
-		return store_items_erase(service, task);
+		return refusal_of(store_items_erase(service, task));
 	case KEYRING_LOAD_KEY:
-		return store_items_load_key(service, answer);
+		return refusal_of(store_items_load_key(service, answer));
+	case KEYRING_CARGO_LIST:
+		return cargo_refusal_of(cargo_items_list(service, answer));
+	case KEYRING_CARGO_TAKE:
+		return cargo_refusal_of(cargo_items_take(service, task, answer, ret_detail));
+	case KEYRING_CARGO_WIPE:
+		return cargo_refusal_of(cargo_items_wipe(service, task));
 	case _KEYRING_ERRAND_MAX:
 		break;
 	}
-	return -EINVAL;
+	return REFUSAL_INTERNAL;
 }
 
 /* The libraries look for settings and helpers that we do not want, and must not start any. */
@@ -85,7 +110,6 @@ static enum refusal keyring_work(struct fields *task, const int *fds, size_t n_f
 	uint64_t errand, may_prompt = 0;
 	int r;
 
-	(void) ret_detail;
 	r = calm_libraries();
 	if (r == 0)
 		r = cipher_init();
@@ -98,10 +122,10 @@ static enum refusal keyring_work(struct fields *task, const int *fds, size_t n_f
 		return REFUSAL_INTERNAL;
 	(void) fields_get_u64(task, FIELD_MAY_PROMPT, &may_prompt); /* Absent: it may not. */
 	r = service_open(may_prompt, &service);
-	if (r == 0)
-		r = run(service, (enum keyring_errand) errand, task, n_fds > 0 ? fds[0] : -1,
-			answer);
-	return refusal_of(r);
+	if (r < 0)
+		return refusal_of(r);
+	return run(service, (enum keyring_errand) errand, task, n_fds > 0 ? fds[0] : -1, answer,
+		ret_detail);
 }
 
 int main(void) {
