@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from crate import write_crate
-from desk import PASSPHRASE, PATIENCE, TOKEN
+from desk import PASSPHRASE, PATIENCE, TOKEN, code, publish
 from manager import SERVICE, SOCKET, ManagedDesk
 from ordinary import Stage
-from play import APPROVE, UNLOCK, lent_pty, needs_mount
+from play import APPROVE, CRATES_IO, UNLOCK, lent_pty, needs_mount
 from procfs import children
 from registry import Registry
 from test_cargo import BUILD_SCRIPT
@@ -386,3 +386,51 @@ def test_service_with_an_open_socket_says_so_and_serves_nobody(enabled):
         assert "SocketMode=0600" in desk.journal_text()
     finally:
         settings.unlink()
+
+
+# A machine without a person.
+
+def give_credential(desk, passphrase: str) -> None:
+    file = desk.home / "passphrase"
+    file.write_text(passphrase + "\n")
+    file.chmod(0o600)
+    desk.give(desk.home)
+    desk.configure(f"[Service]\nLoadCredential=cpub-passphrase:{file}\n")
+
+
+def test_credential_opens_the_vault_which_is_then_of_level_one(enabled):
+    desk = enabled
+    give_credential(desk, PASSPHRASE)
+    assert (desk.status()["state"], desk.status()["level"]) == ("locked", 1)
+    with lent_pty() as terminal, desk.line() as line:
+        assert json.loads(desk.succeed("--json", "list"))["level"] == 1
+        assert desk.status()["level"] == 1
+        assert "any program of yours can read these" in desk.succeed("status")
+        assert "opens by itself" in desk.succeed("lock")
+        # A new account is stored without a question, a release still asks y/N.
+        desk.succeed("login", "--index", CRATES_IO, "--with-token", "--no-check",
+                     given=TOKEN + "\n")
+        line.send(publish(CRATES_IO))
+        assert code(json.loads(line.receive())) == "needs-terminal"
+        line.send(publish(CRATES_IO), [terminal.lent])
+        terminal.answers("Approve? [y/N] ", "y")
+        assert json.loads(line.receive())["Ok"]["token"] == TOKEN
+    assert PASSPHRASE not in desk.journal_text()
+    unlocks = [entry for entry in desk.audit() if entry["op"] == "unlock"]
+    assert {entry["decision"] for entry in unlocks} == {"done"} and len(unlocks) == 2
+
+
+def test_credential_that_does_not_fit_opens_nothing_and_lowers_no_level(enabled):
+    desk = enabled
+    give_credential(desk, "not-the-passphrase")
+    assert code(desk.ask({"v": 1, "kind": "list"})) == "locked"
+    assert desk.status()["level"] == 2
+    desk.unlock()
+    assert desk.status()["level"] == 2
+    with lent_pty() as terminal, desk.line() as line:
+        desk.succeed("login", "--index", CRATES_IO, "--with-token", "--no-check",
+                     given=TOKEN + "\n")
+        line.send(publish(CRATES_IO), [terminal.lent])
+        terminal.answers(APPROVE, PASSPHRASE)  # As without one: y is not enough.
+        assert json.loads(line.receive())["Ok"]["token"] == TOKEN
+    assert desk.journal_text().count("the credential does not open the store") == 1
