@@ -10,6 +10,7 @@ import pytest
 
 from crate import write_crate
 from desk import PASSPHRASE, PATIENCE, TOKEN, code, publish
+from keyring import needs_gnome_keyring
 from manager import SERVICE, SOCKET, ManagedDesk
 from ordinary import Stage
 from play import APPROVE, CRATES_IO, UNLOCK, lent_pty, needs_mount
@@ -434,3 +435,33 @@ def test_credential_that_does_not_fit_opens_nothing_and_lowers_no_level(enabled)
         terminal.answers(APPROVE, PASSPHRASE)  # As without one: y is not enough.
         assert json.loads(line.receive())["Ok"]["token"] == TOKEN
     assert desk.journal_text().count("the credential does not open the store") == 1
+
+
+# The keyring, from the service's sandbox.
+
+KEYRING = """
+dbus-daemon --session --nopidfile --fork --address=unix:path=$XDG_RUNTIME_DIR/bus &&
+printf %s a-password | gnome-keyring-daemon --unlock --components=secrets --daemonize >&2 &&
+gdbus wait --session --timeout 20 org.freedesktop.secrets
+"""
+
+
+@needs_gnome_keyring
+def test_service_keeps_its_store_in_the_keyring_and_cargo_publishes(managed, user_registry):
+    desk = managed
+    started = desk.inside(KEYRING)
+    assert started.returncode == 0, started.stderr
+    try:
+        desk.must("enable", "--now", SOCKET)
+        made = json.loads(desk.succeed("--json", "init", "--no-passphrase"))
+        assert (made["store"], made["level"]) == ("keyring", 1)
+        log_in(desk, user_registry)
+        desk.must("restart", SERVICE)
+        terminal = publishing(desk)
+        terminal.answers("Approve? [y/N] ", "y")
+        assert terminal.ends() == 0, terminal.seen
+        assert ("demo", "0.1.0") in user_registry.crates
+        assert TOKEN not in terminal.seen + desk.journal_text()
+    finally:
+        desk.inside("pkill -u $(id -u) gnome-keyring; pkill -u $(id -u) dbus-daemon; "
+                    "rm -rf $XDG_RUNTIME_DIR/bus $HOME/.local/share/keyrings")
