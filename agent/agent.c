@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <systemd/sd-daemon.h>
 
 #include "agent/audit.h"
 #include "agent/child.h"
@@ -17,6 +18,7 @@
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/watch.h"
 #include "agent/witness.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
@@ -24,6 +26,10 @@
 #ifndef CPUB_LIBEXECDIR
 #error "the build says where the workers are installed"
 #endif
+
+/* An agent that is to leave lets requests end for so long, and looks so often. */
+#define LEAVE_USEC (1 * USEC_PER_SEC)
+#define LEAVE_POLL_USEC (20 * USEC_PER_MSEC)
 
 uint64_t agent_now_usec(const struct agent *agent) {
 	uint64_t now = 0;
@@ -131,6 +137,38 @@ static int agent_watch_idle(struct agent *agent) {
 	agent_touch(agent, true);
 	return sd_event_add_time_relative(agent->event, &agent->idle, CLOCK_BOOTTIME,
 		first_idle_usec(agent), 0, agent_on_idle, agent);
+}
+
+/* Whose answer has not gone out yet is not done either. */
+static bool has_busy_session(const struct agent *agent) {
+	for (const struct session *s = agent->sessions; s; s = s->next) {
+		if (s->state == SESSION_RUNNING || s->state == SESSION_WRITING)
+			return true;
+	}
+	return false;
+}
+
+static int agent_on_leaving(sd_event_source *source, uint64_t usec, void *userdata) {
+	struct agent *agent = userdata;
+
+	(void) usec;
+	if (!has_busy_session(agent) || agent_now_usec(agent) >= agent->leave_by_usec)
+		return sd_event_exit(agent->event, 0);
+	(void) sd_event_source_set_time_relative(source, LEAVE_POLL_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+void agent_leave(struct agent *agent, const char *why) {
+	int r;
+
+	if (agent->leaving)
+		return;
+	log_notice("leaving: %s", why);
+	agent->leave_by_usec = agent_now_usec(agent) + LEAVE_USEC;
+	r = sd_event_add_time_relative(agent->event, &agent->leaving, CLOCK_MONOTONIC, 0, 0,
+		agent_on_leaving, agent);
+	if (r < 0)
+		(void) sd_event_exit(agent->event, 0); /* Then at once. */
 }
 
 static int agent_on_hangup(
@@ -248,6 +286,10 @@ int agent_new(const struct agent_options *options, struct agent **ret) {
 	r = sd_event_new(&agent->event);
 	if (r < 0)
 		return r;
+	/* Where systemd asks for it: a loop that stands still gets us ended and started anew. */
+	r = sd_event_set_watchdog(agent->event, true);
+	if (r < 0)
+		return r;
 	r = agent_watch_signals(agent);
 	if (r < 0)
 		return r;
@@ -264,6 +306,9 @@ int agent_new(const struct agent_options *options, struct agent **ret) {
 	if (r < 0)
 		return r;
 	r = store_new(agent, options->in_memory ? "memory" : NULL, &agent->store);
+	if (r < 0)
+		return r;
+	r = watch_new(agent, &agent->watch);
 	if (r < 0)
 		return r;
 	r = listener_new(agent, options->socket, &agent->listener);
@@ -301,6 +346,21 @@ static int agent_open_memory(struct agent *agent) {
 	return store_load(agent->store, false, memory_loaded, agent);
 }
 
+/* sd_event_loop, and after each event a look at what it has done to the store. */
+static int agent_loop(struct agent *agent) {
+	int code, r;
+
+	while (sd_event_get_state(agent->event) != SD_EVENT_FINISHED) {
+		r = sd_event_run(agent->event, UINT64_MAX);
+		if (r < 0)
+			return r;
+		/* Many paths open and lock it; none of them has to think of this. */
+		watch_follow(agent->watch);
+	}
+	r = sd_event_get_exit_code(agent->event, &code);
+	return r < 0 ? r : code;
+}
+
 int agent_run(struct agent *agent) {
 	int r;
 
@@ -309,7 +369,10 @@ int agent_run(struct agent *agent) {
 		(void) !write(agent->options.ready_fd, "R", 1);
 		agent->options.ready_fd = fd_close(agent->options.ready_fd);
 	}
-	r = sd_event_loop(agent->event);
+	/* To systemd, where it is the one that started us; nobody else is told anything. */
+	(void) sd_notify(0, "READY=1\nSTATUS=Serving.");
+	r = agent_loop(agent);
+	(void) sd_notify(0, "STOPPING=1\nSTATUS=Locking and leaving.");
 	agent_lock(agent, "leaving");
 	return r;
 }
@@ -328,12 +391,14 @@ struct agent *agent_free(struct agent *agent) {
 		witness_free(agent->witnesses);
 	alarms_done(&agent->alarms);
 	expiring_done(&agent->expiring);
+	watch_free(agent->watch);
 	if (agent->event)
 		child_end_all(agent);
 	store_free(agent->store);
 	audit_free(agent->audit);
 	secret_free(agent->intake);
 	sd_event_source_disable_unref(agent->idle);
+	sd_event_source_disable_unref(agent->leaving);
 	free(agent->program_directory);
 	free(agent->askpass);
 	sd_event_unref(agent->event);

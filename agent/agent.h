@@ -24,6 +24,7 @@ struct prompt;
 struct secret;
 struct session;
 struct store;
+struct watch;
 struct witness;
 
 #define USEC_PER_MSEC ((uint64_t) 1000)
@@ -64,6 +65,7 @@ struct agent {
 	size_t n_witnesses;
 	struct alarms alarms;
 	struct expiring expiring;
+	struct watch *watch;           /* locks with the session */
 
 	/* Where the workers are. */
 	char *program_directory;
@@ -72,7 +74,8 @@ struct agent {
 	/* Program that asks where there is no terminal, from our own start environment; or NULL. */
 	char *askpass;
 
-	sd_event_source *idle;
+	sd_event_source *idle, *leaving;
+	uint64_t leave_by_usec;
 	uint64_t last_request_usec;
 	uint64_t last_touch_usec;
 };
@@ -87,6 +90,9 @@ int agent_run(struct agent *agent);
 
 /* Something happened: the idle clocks start again. `is_request` also puts off the idle lock. */
 void agent_touch(struct agent *agent, bool is_request);
+
+/* Ends agent_run for a reason that is logged, once no request runs or a second has passed. */
+void agent_leave(struct agent *agent, const char *why);
 
 /* Forgets the key, every grant and every question that is under way. */
 void agent_lock(struct agent *agent, const char *why);

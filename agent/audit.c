@@ -7,11 +7,16 @@
 #include <unistd.h>
 
 #include "agent/home.h"
+#include "agent/journal.h"
 #include "agent/log.h"
 #include "agent/peer.h"
 #include "protocol/json.h"
 
 #define AUDIT "audit.jsonl"
+/* In the journal: what finds all decisions, and syslog(3)'s LOG_INFO and LOG_WARNING. */
+#define MESSAGE_ID "4180215e66fc47ecacf8376b80019317"
+#define PRIORITY_DONE "6"
+#define PRIORITY_REFUSED "4"
 
 struct audit {
 	int fd;
@@ -67,6 +72,10 @@ static void write_optional(struct json_writer *writer, const char *name, const c
 		json_write_string(writer, name, value);
 }
 
+static const char *decision(const struct audit_entry *entry) {
+	return entry->refusal == REFUSAL_NONE ? "done" : "refused";
+}
+
 static void compose(struct json_writer *writer, const struct audit_entry *entry) {
 	_cleanup_(freep) char *who = entry->peer ? peer_describe(entry->peer) : NULL;
 	time_t now = time(NULL);
@@ -83,12 +92,51 @@ static void compose(struct json_writer *writer, const struct audit_entry *entry)
 	write_optional(writer, "crate", entry->crate);
 	write_optional(writer, "vers", entry->version);
 	write_optional(writer, "cksum", entry->checksum);
-	json_write_string(
-		writer, "decision", entry->refusal == REFUSAL_NONE ? "done" : "refused");
+	json_write_string(writer, "decision", decision(entry));
 	if (entry->refusal != REFUSAL_NONE)
 		json_write_string(writer, "refusal", refusal_name(entry->refusal));
 	write_optional(writer, "claimed-peer", who);
 	json_write_object_end(writer);
+}
+
+/* "publish of demo 0.1.0 at https://… as default: done". Caller frees; NULL if out of memory. */
+static char *tell(const struct audit_entry *entry) {
+	bool is_done = entry->refusal == REFUSAL_NONE;
+	char *text;
+	int n = asprintf(&text, "%s%s%s%s%s%s%s%s%s: %s%s", entry->op,
+		entry->crate ? " of " : "", entry->crate ? entry->crate : "",
+		entry->version ? " " : "", entry->version ? entry->version : "",
+		entry->url ? " at " : "", entry->url ? entry->url : "",
+		entry->account ? " as " : "", entry->account ? entry->account : "",
+		is_done ? "done" : "refused, ",
+		is_done ? "" : refusal_name(entry->refusal));
+
+	return n < 0 ? NULL : text;
+}
+
+/* For people who look there. A copy, which may be lost: the line in the file is the record. */
+static void tell_journal(const struct audit_entry *entry) {
+	_cleanup_(freep) char *message = NULL;
+	bool is_done = entry->refusal == REFUSAL_NONE;
+	struct journal_entry told;
+
+	if (!journal_has_stderr())
+		return;
+	message = tell(entry);
+	journal_begin(&told);
+	journal_add(&told, "MESSAGE", message ? message : entry->op);
+	journal_add(&told, "MESSAGE_ID", MESSAGE_ID);
+	journal_add(&told, "PRIORITY", is_done ? PRIORITY_DONE : PRIORITY_REFUSED);
+	journal_add(&told, "SYSLOG_IDENTIFIER", "cpub-agentd");
+	journal_add(&told, "CPUB_OP", entry->op);
+	journal_add(&told, "CPUB_REGISTRY", entry->url);
+	journal_add(&told, "CPUB_ACCOUNT", entry->account);
+	journal_add(&told, "CPUB_CRATE", entry->crate);
+	journal_add(&told, "CPUB_VERSION", entry->version);
+	journal_add(&told, "CPUB_DECISION", decision(entry));
+	if (!is_done)
+		journal_add(&told, "CPUB_REFUSAL", refusal_name(entry->refusal));
+	(void) journal_send(&told);
 }
 
 /* Takes back the part of a line that was written last; readers take the log line by line. */
@@ -119,8 +167,11 @@ int audit_write(struct audit *audit, const struct audit_entry *entry) {
 	n = write(audit->fd, json_writer_bytes(&writer), writer.size);
 	if (n < 0)
 		return -errno;
-	if ((size_t) n == writer.size)
-		return 0;
-	audit_cut(audit, (off_t) n);
-	return -ENOSPC;
+	if ((size_t) n < writer.size) {
+		audit_cut(audit, (off_t) n);
+		return -ENOSPC;
+	}
+	/* After it, so that the journal tells of nothing that the log does not have. */
+	tell_journal(entry);
+	return 0;
 }

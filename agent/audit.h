@@ -3,7 +3,8 @@
 /*
  * The audit log: one JSON line a decision, appended to audit.jsonl in the
  * state folder (0600). Never a payload, never a secret. A release of a token
- * is written before the token leaves; if that fails, it does not leave.
+ * is written before the token leaves; if that fails, it does not leave. Under
+ * systemd the journal gets a copy, with fields.
  */
 
 #include "protocol/cleanup.h"

@@ -41,6 +41,7 @@ static const char *const ask_environment[] = {"HOME", "LANG", "DISPLAY", "WAYLAN
 	"XAUTHORITY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", NULL};
 static const char *const bus_environment[] = {
 	"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", NULL};
+static const char *const watch_environment[] = {"DBUS_SYSTEM_BUS_ADDRESS", NULL};
 
 /* At most `n_max` of a kind at once; those that cannot be ended are not counted. */
 static const struct {
@@ -54,6 +55,7 @@ static const struct {
 	[WORKER_READ] = {"worker-read", no_environment, 16},
 	[WORKER_IMPORT] = {"worker-import", no_environment, 16},
 	[WORKER_KEYRING] = {"worker-keyring", bus_environment, 16},
+	[WORKER_WATCH] = {"worker-watch", watch_environment, 1},
 };
 static_assert(sizeof(workers) / sizeof(workers[0]) == _WORKER_MAX, "a row for each worker");
 

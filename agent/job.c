@@ -128,6 +128,7 @@ static const char *job_take(struct job *job, enum frame_type type, struct fields
 		job->state = JOB_ANSWERED;
 		return NULL;
 	case FRAME_TASK:
+	case FRAME_DONE:
 		break;
 	}
 	return "sent an unknown frame";

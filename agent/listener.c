@@ -12,9 +12,11 @@
 #include <time.h>
 
 #include "agent/agent.h"
+#include "agent/inherited.h"
 #include "agent/log.h"
 #include "agent/peer.h"
 #include "agent/session.h"
+#include "agent/socket_file.h"
 #include "protocol/endpoint.h"
 #include "protocol/json.h"
 #include "protocol/reply.h"
@@ -39,6 +41,9 @@ struct listener {
 	struct endpoint endpoint;
 	int lock;
 	int socket;
+	/* systemd's: it stays open and keeps its file when we leave. */
+	bool is_inherited;
+	struct socket_file file;
 	sd_event_source *io;
 	sd_event_source *pause;
 	size_t n_max;
@@ -51,7 +56,7 @@ static uint64_t monotonic_usec(void) {
 	return (uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000;
 }
 
-/* Is somebody served at our socket? */
+/* Is somebody served at that socket? Not to be asked of our own, whose queue takes us in. */
 static bool is_served(const struct endpoint *endpoint) {
 	_cleanup_(fd_closep) int fd = -1;
 
@@ -70,7 +75,7 @@ static int take_lock(struct listener *listener) {
 	while (flock(listener->lock, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
-		if (is_served(&listener->endpoint))
+		if (!listener->is_inherited && is_served(&listener->endpoint))
 			return -EALREADY;
 		if (monotonic_usec() >= until)
 			return -EBUSY;
@@ -202,8 +207,81 @@ static size_t places(void) {
 	return n > 2 * FDS_RESERVED ? (size_t) (n - FDS_RESERVED) / 2 : 16;
 }
 
+/* Finds and checks the directory. That of a socket of systemd's is there. */
+static int listener_find(struct listener *listener, const char *path) {
+	int r;
+
+	r = endpoint_resolve(path, &listener->endpoint);
+	if (r < 0)
+		return r;
+	r = endpoint_open(&listener->endpoint, !listener->is_inherited);
+	if (r < 0)
+		log_warning("'%s': %s", listener->endpoint.directory, endpoint_advice(r));
+	return r;
+}
+
+/* A socket of our own. */
+static int listener_bind(struct listener *listener, const char *path, struct stat *ret_file) {
+	int r;
+
+	r = listener_find(listener, path);
+	if (r < 0)
+		return r;
+	r = take_lock(listener);
+	if (r < 0)
+		return r;
+	/* No agent, but perhaps systemd, which starts one for the first who comes. */
+	if (is_served(&listener->endpoint))
+		return -EALREADY;
+	return endpoint_listen(&listener->endpoint, BACKLOG, ret_file, &listener->socket);
+}
+
+/* systemd's socket, whose path decides; its file and directory must be as ours would be. */
+static int listener_inherit(struct listener *listener, const char *path, struct stat *ret_file) {
+	int r;
+
+	r = listener_find(listener, path);
+	if (r < 0)
+		return r;
+	r = endpoint_check_socket(&listener->endpoint, ret_file);
+	if (r < 0) {
+		log_warning("'%s', the socket that was handed over at the start, is gone, not ours "
+			    "or open to others; the socket unit needs SocketMode=0600",
+			path);
+		return r;
+	}
+	if (fcntl(listener->socket, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	return take_lock(listener);
+}
+
+static int listener_open(struct listener *listener, const char *path, struct stat *ret_file) {
+	_cleanup_(freep) char *inherited = NULL;
+	int r;
+
+	r = inherited_take(&listener->socket, &inherited);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return listener_bind(listener, path, ret_file);
+	listener->is_inherited = true;
+	if (path) {
+		log_warning("a socket was handed over at the start and --socket names one; "
+			    "leave out one of them");
+		return -EINVAL;
+	}
+	return listener_inherit(listener, inherited, ret_file);
+}
+
+static void listener_lost(void *userdata) {
+	struct listener *listener = userdata;
+
+	agent_leave(listener->agent, "the socket's file was removed or replaced");
+}
+
 int listener_new(struct agent *agent, const char *path, struct listener **ret) {
 	_cleanup_(listener_freep) struct listener *listener = NULL;
+	struct stat file;
 	int r;
 
 	listener = calloc(1, sizeof(*listener));
@@ -214,26 +292,17 @@ int listener_new(struct agent *agent, const char *path, struct listener **ret) {
 	listener->lock = -1;
 	listener->socket = -1;
 	listener->n_max = places();
-	r = endpoint_resolve(path, &listener->endpoint);
+	r = listener_open(listener, path, &file);
 	if (r < 0)
 		return r;
-	r = endpoint_open(&listener->endpoint, true);
-	if (r < 0) {
-		log_warning("'%s': %s", listener->endpoint.directory, endpoint_advice(r));
-		return r;
-	}
-	r = take_lock(listener);
-	if (r < 0)
-		return r;
-	r = endpoint_listen(&listener->endpoint, BACKLOG, &listener->socket);
-	if (r < 0)
-		return r;
-	if (fcntl(listener->socket, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
+	socket_file_init(&listener->file, &listener->endpoint, &file);
 	r = sd_event_add_io(agent->event, &listener->io, listener->socket, EPOLLIN,
 		listener_on_io, listener);
 	if (r < 0)
 		return r;
+	r = socket_file_watch(&listener->file, agent->event, listener_lost, listener);
+	if (r < 0) /* Most likely a limit of the user's; nobody is served worse for it. */
+		log_warning("cannot watch the socket's file, going on without: %s", strerror(-r));
 	*ret = TAKE_PTR(listener);
 	return 0;
 }
@@ -243,8 +312,10 @@ struct listener *listener_free(struct listener *listener) {
 		return NULL;
 	sd_event_source_disable_unref(listener->io);
 	sd_event_source_disable_unref(listener->pause);
-	if (listener->socket >= 0) /* Ours as long as we hold the lock. */
-		(void) unlinkat(listener->endpoint.directory_fd, listener->endpoint.name, 0);
+	/* Whoever connects to systemd's from here on is the next agent's. */
+	if (!listener->is_inherited)
+		socket_file_remove(&listener->file);
+	socket_file_done(&listener->file);
 	(void) fd_close(listener->socket);
 	endpoint_done(&listener->endpoint);
 	(void) fd_close(listener->lock);

@@ -1,6 +1,9 @@
 #pragma once
 
-/* The listening socket: binds it, accepts, checks who comes, and bounds how many. */
+/*
+ * The listening socket: binds it, or takes over systemd's; accepts, checks who
+ * comes, and bounds how many.
+ */
 
 #include "protocol/cleanup.h"
 
@@ -8,11 +11,11 @@ struct agent;
 struct listener;
 
 /*
- * Binds the socket under the agent's lock (so that there is one agent a
- * socket). `path` is a --socket option or NULL. Returns 0 and *ret,
- * -EALREADY if another agent serves there, or a negative errno.
+ * Listens under the agent's lock (so that there is one agent a socket). `path`
+ * is a --socket option or NULL. Returns 0 and *ret, -EALREADY if another agent
+ * or systemd serves there, or a negative errno.
  */
 int listener_new(struct agent *agent, const char *path, struct listener **ret);
-/* Removes the socket file before the lock goes. */
+/* Removes the file of a socket of our own before the lock goes. */
 struct listener *listener_free(struct listener *listener);
 DEFINE_CLEANUP(struct listener, listener_free)

@@ -2,8 +2,14 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "agent/journal.h"
+
+#define LINE_SIZE 1024
 
 static enum log_level highest = LOG_LEVEL_NOTICE;
 
@@ -12,8 +18,6 @@ void log_set_level(enum log_level level) {
 }
 
 static const char *prefix(enum log_level level) {
-	if (!getenv("JOURNAL_STREAM"))
-		return "cpub-agentd: ";
 	switch (level) {
 	case LOG_LEVEL_WARNING:
 		return SD_WARNING;
@@ -26,13 +30,25 @@ static const char *prefix(enum log_level level) {
 }
 
 void log_line(enum log_level level, const char *format, ...) {
-	char line[1024];
+	bool is_journal;
+	char line[LINE_SIZE];
+	size_t size;
 	va_list args;
 
 	if (level > highest)
 		return;
+	is_journal = journal_has_stderr();
+	(void) snprintf(line, sizeof(line), "%s", is_journal ? prefix(level) : "cpub-agentd: ");
+	size = strlen(line);
 	va_start(args, format);
-	(void) vsnprintf(line, sizeof(line), format, args); /* A cut line is still a line. */
+	/* A cut line is still a line. */
+	(void) vsnprintf(line + size, sizeof(line) - size - 1, format, args);
 	va_end(args);
-	fprintf(stderr, "%s%s\n", prefix(level), line);
+	size = strlen(line);
+	line[size++] = '\n';
+	/* A journal that does not read must not hold us up: the line is lost then. */
+	if (is_journal)
+		(void) !send(STDERR_FILENO, line, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		(void) !write(STDERR_FILENO, line, size);
 }

@@ -2,7 +2,8 @@
 
 /*
  * One event, one line on standard error, names in single quotes, never a
- * payload. Under systemd the level goes in front as sd-daemon(3) says.
+ * payload. Into the journal the level goes in front as sd-daemon(3) says, and
+ * a line that the journal has no room for is lost.
  */
 
 enum log_level {

@@ -19,7 +19,8 @@
 
 static const char help[] =
 	"Usage: cpub-agentd [OPTION]...\n"
-	"Holds registry credentials; normally started by cpub-agent or cargo-credential-cpub.\n"
+	"Holds registry credentials; normally started by cpub-agent, cargo-credential-cpub or\n"
+	"systemd (cpub-agent.socket), whose socket it takes over.\n"
 	"\n"
 	"      --socket=PATH       listen there (absolute path)\n"
 	"      --store=memory      keep nothing on disk, forget all at exit\n"

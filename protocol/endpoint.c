@@ -253,6 +253,20 @@ int endpoint_connect(const struct endpoint *endpoint, int *ret) {
 	return 0;
 }
 
+int endpoint_check_socket(const struct endpoint *endpoint, struct stat *ret_file) {
+	struct stat status;
+	if (fstatat(endpoint->directory_fd, endpoint->name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISSOCK(status.st_mode))
+		return -ENOTSOCK;
+	if (status.st_uid != geteuid())
+		return -EPERM;
+	if ((status.st_mode & 07777) != 0600)
+		return -EACCES;
+	*ret_file = status;
+	return 0;
+}
+
 /* Only a socket, or nothing, may be replaced: a given path can name any file of the user. */
 static int endpoint_check_replaceable(const struct endpoint *endpoint) {
 	struct stat status;
@@ -266,9 +280,12 @@ static int endpoint_check_replaceable(const struct endpoint *endpoint) {
  * client finds the old one or a working new one, and never one on which
  * nobody listens yet.
  */
-static int endpoint_publish(const struct endpoint *endpoint, int fd, int backlog) {
+static int endpoint_publish(
+	const struct endpoint *endpoint, int fd, int backlog, struct stat *ret_file) {
 	int directory = endpoint->directory_fd;
 	if (fchmodat(directory, SOCKET_NEW_NAME, 0600, 0) < 0)
+		return -errno;
+	if (fstatat(directory, SOCKET_NEW_NAME, ret_file, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (listen(fd, backlog) < 0)
 		return -errno;
@@ -277,7 +294,8 @@ static int endpoint_publish(const struct endpoint *endpoint, int fd, int backlog
 	return 0;
 }
 
-int endpoint_listen(const struct endpoint *endpoint, int backlog, int *ret) {
+int endpoint_listen(
+	const struct endpoint *endpoint, int backlog, struct stat *ret_file, int *ret) {
 	struct sockaddr_un address;
 
 	int r = endpoint_check_replaceable(endpoint);
@@ -297,7 +315,7 @@ int endpoint_listen(const struct endpoint *endpoint, int backlog, int *ret) {
 	if (bind(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
 		return -errno;
 
-	r = endpoint_publish(endpoint, fd, backlog);
+	r = endpoint_publish(endpoint, fd, backlog, ret_file);
 	if (r < 0) {
 		(void) unlinkat(endpoint->directory_fd, SOCKET_NEW_NAME, 0);
 		return r;

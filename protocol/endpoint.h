@@ -9,6 +9,7 @@
  */
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "cleanup.h"
 
@@ -50,8 +51,17 @@ const char *endpoint_advice(int error);
 int endpoint_connect(const struct endpoint *endpoint, int *ret);
 
 /*
- * Binds and listens, replacing a stale file; hold the agent's lock. Returns 0
- * and the socket (0600, non-blocking) in *ret, -ENOTSOCK if something that is
- * no socket has the name, or another negative errno; then nothing was replaced.
+ * Looks at the file of a socket that somebody else has bound for us. Returns 0
+ * and which file it is, -ENOENT, -ENOTSOCK, -EPERM (not ours), -EACCES (its
+ * mode is not 0600), or another negative errno.
  */
-int endpoint_listen(const struct endpoint *endpoint, int backlog, int *ret);
+int endpoint_check_socket(const struct endpoint *endpoint, struct stat *ret_file);
+
+/*
+ * Binds and listens, replacing a stale file; hold the agent's lock. Returns 0,
+ * the socket (0600, non-blocking) and which file is its, -ENOTSOCK if something
+ * that is no socket has the name, or another negative errno; then nothing was
+ * replaced.
+ */
+int endpoint_listen(
+	const struct endpoint *endpoint, int backlog, struct stat *ret_file, int *ret);

@@ -10,6 +10,7 @@
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/watch.h"
 #include "protocol/reply.h"
 #include "protocol/secret.h"
 
@@ -71,8 +72,10 @@ static void write_store(struct json_writer *writer, struct agent *agent) {
 		until = agent->last_request_usec + agent->options.lock_after_usec;
 		json_write_integer(writer, "locks-in",
 			until > now ? (int64_t) ((until - now) / USEC_PER_SEC) : 0);
+		json_write_bool(writer, "locks-with-session", watch_is_listening(agent->watch));
 	} else {
 		json_write_string(writer, "locks-in", NULL);
+		json_write_string(writer, "locks-with-session", NULL);
 	}
 }
 

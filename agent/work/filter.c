@@ -31,7 +31,8 @@
 #define NET (1u << SANDBOX_NET)
 #define IMPORT (1u << SANDBOX_IMPORT)
 #define KEYRING (1u << SANDBOX_KEYRING)
-#define ALL (KDF | TERMINAL | NET | IMPORT | KEYRING)
+#define WATCH (1u << SANDBOX_WATCH)
+#define ALL (KDF | TERMINAL | NET | IMPORT | KEYRING | WATCH)
 
 static const struct {
 	int call;
@@ -71,9 +72,9 @@ static const struct {
 	{SCMP_SYS(sendmsg), ALL},
 	{SCMP_SYS(fcntl), ALL},
 	{SCMP_SYS(fcntl64), ALL},
-	{SCMP_SYS(poll), TERMINAL | NET | KEYRING},
-	{SCMP_SYS(ppoll), TERMINAL | NET | KEYRING},
-	{SCMP_SYS(ppoll_time64), TERMINAL | NET | KEYRING},
+	{SCMP_SYS(poll), TERMINAL | NET | KEYRING | WATCH},
+	{SCMP_SYS(ppoll), TERMINAL | NET | KEYRING | WATCH},
+	{SCMP_SYS(ppoll_time64), TERMINAL | NET | KEYRING | WATCH},
 
 	/* Files of the system: name service, certificates, OpenSSL's configuration. */
 	{SCMP_SYS(access), NET | KEYRING},
@@ -104,10 +105,10 @@ static const struct {
 	{SCMP_SYS(sendto), NET | KEYRING},
 	{SCMP_SYS(sendmmsg), NET},
 	{SCMP_SYS(send), NET | KEYRING},
-	{SCMP_SYS(recvfrom), NET | KEYRING},
-	{SCMP_SYS(recvmsg), NET | KEYRING},
+	{SCMP_SYS(recvfrom), NET | KEYRING | WATCH},
+	{SCMP_SYS(recvmsg), NET | KEYRING | WATCH},
 	{SCMP_SYS(recvmmsg), NET},
-	{SCMP_SYS(recv), NET | KEYRING},
+	{SCMP_SYS(recv), NET | KEYRING | WATCH},
 	{SCMP_SYS(shutdown), NET | KEYRING},
 	{SCMP_SYS(socketpair), NET | KEYRING}, /* libcurl wakes itself up with these three. */
 	{SCMP_SYS(pipe2), NET | KEYRING},
@@ -308,6 +309,7 @@ static int filter_add_profile(scmp_filter_ctx filter, enum sandbox sandbox) {
 	switch (sandbox) {
 	case SANDBOX_KDF:
 	case SANDBOX_IMPORT:
+	case SANDBOX_WATCH:
 		return filter_add_plain_memory(filter);
 	case SANDBOX_ASK_TERMINAL:
 		return filter_add_terminal(filter);

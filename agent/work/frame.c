@@ -17,7 +17,7 @@ union frame_control {
 
 static bool frame_type_is_known(uint8_t type) {
 	return type == FRAME_READY || type == FRAME_TASK || type == FRAME_PROGRESS ||
-	       type == FRAME_ANSWER;
+	       type == FRAME_ANSWER || type == FRAME_DONE;
 }
 
 static void frame_close_fds(const int *fds, size_t n_fds) {

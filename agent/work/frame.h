@@ -3,7 +3,8 @@
 /*
  * Frames between the core and one worker, over a SOCK_SEQPACKET pair: one type
  * byte, then fields. In order: worker `ready`; core `task`, perhaps with
- * descriptors; worker `progress`, any number; worker `answer`, once.
+ * descriptors; worker `progress`, any number; worker `answer`, once. To a word of
+ * worker-watch that asks for something the core says `done`.
  */
 
 #include <stddef.h>
@@ -16,6 +17,7 @@ enum frame_type {
 	FRAME_TASK = 't',
 	FRAME_PROGRESS = 'p',
 	FRAME_ANSWER = 'a',
+	FRAME_DONE = 'd',
 };
 
 /* Tags of all frames. */
@@ -68,6 +70,11 @@ enum field {
 	FIELD_END,	     /* u64: where the next one does */
 	FIELD_IS_SIMPLE,     /* u64: 1 if the entry is that line, whole and alone */
 	FIELD_IS_ASYMMETRIC, /* u64: 1 for a secret-key */
+
+	/* watch: in a progress frame */
+	FIELD_WORD = 104, /* u64: enum watch_word */
+
+	/* import again: the first find; no tag of another worker comes after it. */
 	FIELD_FOUND = 128,
 
 	/*
@@ -122,6 +129,17 @@ enum verdict {
 	VERDICT_LOCKED,	   /* the token's owner is locked out */
 	_VERDICT_MAX,
 };
+
+/* What worker-watch says. The core says `done` to all but the first. */
+enum watch_word {
+	WORD_LISTENING, /* all is well; again and again */
+	WORD_SESSION,	/* a session of the user was locked */
+	WORD_SLEEP,	/* the machine goes to sleep, and waits for the core's `done` */
+	_WORD_MAX,
+};
+
+/* How often it says that it listens. */
+#define WATCH_BEAT_SEC 5
 
 enum question {
 	QUESTION_SAY, /* show the text, ask nothing */

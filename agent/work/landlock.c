@@ -1,6 +1,6 @@
 /*
- * kdf, ask-terminal and import open no file at all; net and keyring only read the
- * system's directories, not the user's. There is no wrapper in libc for these calls.
+ * kdf, ask-terminal, import and watch open no file at all; net and keyring only read
+ * the system's directories, not the user's. There is no wrapper in libc for these calls.
  */
 
 #include "landlock.h"

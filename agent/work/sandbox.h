@@ -24,6 +24,7 @@ enum sandbox {
 	SANDBOX_NET,	      /* TCP and UDP, reads the system's files; no write, no exec */
 	SANDBOX_IMPORT,	      /* reads one file that is open; no other, no network, no exec */
 	SANDBOX_KEYRING,      /* sockets of this machine, reads the system's files; no write, no exec */
+	SANDBOX_WATCH,	      /* speaks over a connection that stands; no file, no other, no exec */
 	_SANDBOX_MAX,
 };
 

@@ -47,6 +47,19 @@ static void show_store(const struct print *print, const struct json *ok) {
 		print_row(print, "", PRINT_PLAIN, "%s", path);
 }
 
+/* Told while the store is open only: a locked one has nothing left to lock. */
+static void show_session(const struct print *print, const struct json *ok) {
+	bool locks;
+
+	if (json_get_bool(ok, "locks-with-session", &locks) < 0)
+		return;
+	if (locks)
+		print_row(print, "session", PRINT_GOOD, "locks with it, and before sleep");
+	else
+		print_row(print, "session", PRINT_WARN,
+			"does not lock with it or before sleep: logind is not heard");
+}
+
 /* The levels of SECURITY.md: what a program of the same user can get at. */
 static void show_level(const struct print *print, int64_t level, bool in_keyring) {
 	if (level == 0)
@@ -91,6 +104,7 @@ static void show(const struct command *command, const struct json *ok) {
 	print_row(print, "agent", PRINT_GOOD, "running, version %s, pid %" PRId64,
 		verb_text(ok, "version"), verb_number(ok, "pid", 0));
 	show_store(print, ok);
+	show_session(print, ok);
 	show_level(print, verb_number(ok, "level", -1),
 		strcmp(verb_text(ok, "store"), "keyring") == 0);
 	print_row(print, "accounts", PRINT_PLAIN, "%" PRId64, verb_number(ok, "accounts", 0));

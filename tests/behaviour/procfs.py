@@ -48,8 +48,20 @@ def cpu_seconds(pid: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+WATCHER = "worker-watch"  # The one that stays while the store is open.
+
+
 def children(pid: int) -> dict[int, str]:
-    """The children by pid, with their names; zombies are among them."""
+    """The children by pid, with their names, but for worker-watch; zombies are among them."""
+    return {child: name for child, name in all_children(pid).items() if name != WATCHER}
+
+
+def watchers(pid: int) -> list[int]:
+    """Every worker-watch of an agent; a zombie is one."""
+    return [child for child, name in all_children(pid).items() if name == WATCHER]
+
+
+def all_children(pid: int) -> dict[int, str]:
     found = {}
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         try:

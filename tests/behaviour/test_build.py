@@ -15,7 +15,9 @@ LINES_MAX = 450
 FOREIGN = {
     "cjson/cJSON.h": {"protocol/json.c"},
     "curl/curl.h": {"agent/work/net/http.c"},
+    "libsecret/secret.h": {"agent/work/keyring/service.c"},
     "seccomp.h": {"agent/work/filter.c"},
+    "systemd/sd-bus.h": {"agent/work/watch/logind.c"},
     "sodium.h": {"protocol/secret.c", "agent/store/cipher.c", "agent/work/kdf/main.c"},
     "toml++/toml.h": {"protocol/toml.cc"},
 }
@@ -91,13 +93,22 @@ def test_the_core_links_no_parser_of_strangers_formats():
     assert core == {"libsystemd.so.0", "libsodium.so.23", "libcjson.so.1", "libc.so.6"}
 
 
+def test_the_core_speaks_no_dbus():
+    """libsystemd is there for its loop: no name of sd-bus is asked for."""
+    done = subprocess.run(
+        ["nm", "--dynamic", "--undefined-only", build_directory() / "libexec/cpub-agent/cpub-agentd"],
+        capture_output=True, text=True, check=True)
+    assert " sd_event_" in done.stdout and "sd_bus" not in done.stdout
+
+
 @pytest.mark.release
 def test_programs_stay_small(tmp_path):
     """Stripped, in KiB; the static provider carries its libc."""
     limits = {"bin/cargo-credential-cpub": 1024, "bin/cpub-agent": 768,
               "libexec/cpub-agent/cpub-agentd": 384, "libexec/cpub-agent/worker-ask": 128,
               "libexec/cpub-agent/worker-kdf": 96, "libexec/cpub-agent/worker-net": 128,
-              "libexec/cpub-agent/worker-read": 96, "libexec/cpub-agent/worker-import": 256}
+              "libexec/cpub-agent/worker-read": 96, "libexec/cpub-agent/worker-import": 256,
+              "libexec/cpub-agent/worker-watch": 96}
     for program, limit in limits.items():
         stripped = tmp_path / Path(program).name
         subprocess.run(["strip", "-o", stripped, build_directory() / program], check=True)

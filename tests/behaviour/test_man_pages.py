@@ -142,7 +142,8 @@ def test_pages_name_no_page_that_is_not_there():
     for name, path in PAGES.items():
         named = set(re.findall(r"^\.Xr (\S+) (\d)", source(path), flags=re.M))
         assert named & ours, name
-        assert {n for n, _ in named - ours} <= {"cargo", "ssh", "socat"}, name
+        assert {n for n, _ in named - ours} <= {
+            "cargo", "ssh", "socat", "systemd-logind", "systemd.exec", "systemd.socket"}, name
 
 
 def test_pages_are_installed_where_man_finds_them(tmp_path):
@@ -266,6 +267,14 @@ def test_numbers_of_the_daemon_are_those_of_the_code():
         [told] = re.findall(rf"-{option}.*?(\d+) by default", text, flags=re.S)[:1]
         assert int(told) * 10**6 == constant(name, "agent/main.c")
     assert "to 7 days;" in text.replace("\n", " ") and "7 * 24 * 3600" in source("agent/main.c")
+
+
+def test_fields_of_the_journal_on_the_page_are_those_that_are_sent():
+    sent = set(re.findall(r'journal_add\(&\w+, "(CPUB_\w+)"', source("agent/audit.c")))
+    text = page("cpub-agentd")["FILES"]
+    assert sent and set(re.findall(r"CPUB_[A-Z]+", text)) == sent
+    [number] = re.findall(r'MESSAGE_ID "(\w{32})"', source("agent/audit.c"))
+    assert f"\n{number} .\n" in text
 
 
 def test_workers_of_the_daemons_page_are_those_that_it_starts():

@@ -299,7 +299,7 @@ def test_list_and_status_have_the_fields_of_the_protocol(open_desk, registry):
     assert account["readable"] is account["plain-http"] is False and account["private-ca"] is True
     status = json.loads(open_desk.succeed("--json", "status"))
     assert {*status} == {"schema", "kind", "version", "pid", "store", "path", "state", "level",
-                         "accounts", "locks-in", "memory-locked", "grants", "expiring", "alarms"}
+                         "accounts", "locks-in", "locks-with-session", "memory-locked", "grants", "expiring", "alarms"}
     assert status["accounts"] == 1 and status["expiring"] == status["alarms"] == []
 
 

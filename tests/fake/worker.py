@@ -17,8 +17,11 @@ FIELD_KEY = 20
 FIELD_SECRET = 37
 FIELD_API = 52
 FIELD_TOML_KEY = 80
+FIELD_WORD = 104
 FIELD_FOUND = 128
 REFUSAL_MANY = 1 << 40
+WORD_SESSION = 1
+WORD_UNKNOWN = 99
 
 
 def field(tag, value):
@@ -197,6 +200,34 @@ def broken_find(agent):
 
 def half_a_find(agent):
     agent.answer(b"a" + field(FIELD_FOUND, field(FIELD_TOML_KEY, b"registry.token")))
+
+
+# What worker-watch can do wrong.
+
+def word(number):
+    return b"p" + field(FIELD_WORD, struct.pack("<Q", number))
+
+
+def say_done(agent):
+    agent.answer(b"d")
+
+
+def unknown_word(agent):
+    agent.answer(word(WORD_UNKNOWN))
+
+
+def word_of_one_byte(agent):
+    agent.answer(b"p" + field(FIELD_WORD, b"\1"))
+
+
+def word_before_ready(agent):
+    agent.send(word(WORD_SESSION))
+
+
+def lock_and_lock(agent):
+    agent.take_task()
+    while True:
+        agent.send(word(WORD_SESSION))
 
 
 def main():

@@ -58,7 +58,7 @@ static bool packet_is_frame(const struct packet *packet) {
 
 	if (packet->n_fds > FRAME_FDS_MAX || packet->size > 1 + FIELDS_MAX)
 		return false;
-	if (!memchr("rtpa", packet->bytes[0], 4))
+	if (!memchr("rtpad", packet->bytes[0], 5))
 		return false;
 	return fields_parse(packet->bytes + 1, packet->size - 1, &fields) == 0;
 }

@@ -240,13 +240,16 @@ static void test_open_refuses_a_directory_of_another_user(void **state) {
 	assert_int_equal(open_default(true), -EPERM);
 }
 
+/* Which file is the socket's, as endpoint_listen tells. */
+static struct stat file;
+
 static void test_listen_makes_a_private_socket_and_connects(void **state) {
 	_cleanup_(endpoint_done) struct endpoint endpoint = opened();
 	_cleanup_(freep) char *path = below(state, "cpub-agent/agent.sock");
 	_cleanup_(fd_closep) int server = -1;
 
 	mode_t before = umask(0);
-	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &server), 0);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &server), 0);
 	(void) umask(before);
 	assert_int_equal(mode_of(path), 0600);
 	assert_true(fcntl(server, F_GETFD) & FD_CLOEXEC);
@@ -268,9 +271,39 @@ static void test_listen_and_connect_work_past_the_length_of_sun_path(void **stat
 
 	assert_int_equal(endpoint_resolve(path, &endpoint), 0);
 	assert_int_equal(endpoint_open(&endpoint, false), 0);
-	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &server), 0);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &server), 0);
 	assert_int_equal(access(path, F_OK), 0);
 	assert_reaches(&endpoint, server);
+}
+
+static void test_listen_tells_which_file_is_its(void **state) {
+	_cleanup_(endpoint_done) struct endpoint endpoint = opened();
+	_cleanup_(freep) char *path = below(state, "cpub-agent/agent.sock");
+	_cleanup_(fd_closep) int server = -1, other = -1;
+	struct stat found;
+
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &server), 0);
+	assert_int_equal(endpoint_check_socket(&endpoint, &found), 0);
+	assert_true(found.st_dev == file.st_dev && found.st_ino == file.st_ino);
+	/* As long as the socket is open, no other file can be taken for it. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &found, &other), 0);
+	assert_true(found.st_ino != file.st_ino);
+}
+
+static void test_socket_that_others_may_use_is_told(void **state) {
+	_cleanup_(endpoint_done) struct endpoint endpoint = opened();
+	_cleanup_(freep) char *path = below(state, "cpub-agent/agent.sock");
+	_cleanup_(fd_closep) int server = -1;
+
+	assert_int_equal(endpoint_check_socket(&endpoint, &file), -ENOENT);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &server), 0);
+	assert_int_equal(endpoint_check_socket(&endpoint, &file), 0);
+	assert_int_equal(chmod(path, 0660), 0);
+	assert_int_equal(endpoint_check_socket(&endpoint, &file), -EACCES);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	assert_int_equal(endpoint_check_socket(&endpoint, &file), -ENOTSOCK);
 }
 
 static void test_connect_tells_that_nobody_listens(void **state) {
@@ -280,7 +313,7 @@ static void test_connect_tells_that_nobody_listens(void **state) {
 	(void) state;
 
 	assert_int_equal(endpoint_connect(&endpoint, &client), -ENOENT);
-	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &server), 0);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &server), 0);
 	(void) close(server);
 	assert_int_equal(endpoint_connect(&endpoint, &client), -ECONNREFUSED);
 	assert_int_equal(client, -1);
@@ -292,9 +325,9 @@ static void test_listen_replaces_a_stale_socket(void **state) {
 	int stale = -1;
 	_cleanup_(fd_closep) int server = -1;
 
-	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &stale), 0);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &stale), 0);
 	(void) close(stale);
-	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &server), 0);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &server), 0);
 	assert_reaches(&endpoint, server);
 	assert_int_equal(access(new_path, F_OK), -1);
 }
@@ -306,10 +339,10 @@ static void test_listen_survives_leftovers_of_a_killed_agent(void **state) {
 	int stale = -1;
 	_cleanup_(fd_closep) int server = -1;
 
-	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &stale), 0);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &stale), 0);
 	assert_int_equal(rename(path, new_path), 0);
 	(void) close(stale);
-	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &server), 0);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &server), 0);
 	assert_reaches(&endpoint, server);
 }
 
@@ -319,7 +352,7 @@ static void test_listen_replaces_nothing_but_a_socket(void **state) {
 	int server = -1;
 
 	assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
-	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &server), -ENOTSOCK);
+	assert_int_equal(endpoint_listen(&endpoint, BACKLOG, &file, &server), -ENOTSOCK);
 	assert_int_equal(server, -1);
 	assert_int_equal(access(path, F_OK), 0);
 }
@@ -333,7 +366,7 @@ static void test_connect_gives_up_on_a_full_queue(void **state) {
 	size_t n = 0;
 	(void) state;
 
-	assert_int_equal(endpoint_listen(&endpoint, 1, &server), 0);
+	assert_int_equal(endpoint_listen(&endpoint, 1, &file, &server), 0);
 	while (n < 8 && r == 0) {
 		r = endpoint_connect(&endpoint, &clients[n]);
 		if (r == 0)
@@ -435,6 +468,8 @@ int main(void) {
 		TEST(test_open_refuses_a_symlink_and_a_file),
 		TEST(test_open_refuses_a_directory_of_another_user),
 		TEST(test_listen_makes_a_private_socket_and_connects),
+		TEST(test_listen_tells_which_file_is_its),
+		TEST(test_socket_that_others_may_use_is_told),
 		TEST(test_listen_and_connect_work_past_the_length_of_sun_path),
 		TEST(test_connect_tells_that_nobody_listens),
 		TEST(test_listen_replaces_a_stale_socket),

@@ -114,11 +114,12 @@ static void test_frame_may_have_no_fields(void **state) {
 
 static void test_frames_keep_their_borders(void **state) {
 	struct pair *pair = *state;
-	static const enum frame_type types[] = {FRAME_READY, FRAME_PROGRESS, FRAME_ANSWER};
+	static const enum frame_type types[] = {
+		FRAME_READY, FRAME_PROGRESS, FRAME_ANSWER, FRAME_DONE};
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(frame_send(pair->theirs, types[i], NULL, NULL, 0), 0);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		_cleanup_(fields_freep) struct fields *received = NULL;
 		enum frame_type type;
 		int fds[FRAME_FDS_MAX];

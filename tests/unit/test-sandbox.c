@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -78,6 +80,31 @@ static int try_unix_socket(void) {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	return fd < 0 ? errno : (close(fd), 0);
+}
+
+/* A connection that stood before, and a socket that has none yet. */
+static int connection[2] = {-1, -1};
+static int unconnected = -1;
+
+static int try_talk(void) {
+	struct pollfd wait = {.fd = connection[1], .events = POLLIN};
+	char byte = 'x';
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+	return sendmsg(connection[0], &message, 0) < 0 || poll(&wait, 1, 0) < 0 ||
+			       recvmsg(connection[1], &message, 0) < 0
+		       ? errno
+		       : 0;
+}
+
+/* To a name that nobody has: refused by whoever listens there, where it is not forbidden. */
+static int try_connect(void) {
+	struct sockaddr_un nobody = {.sun_family = AF_UNIX, .sun_path = "/nobody"};
+
+	if (connect(unconnected, (struct sockaddr *) &nobody, sizeof(nobody)) == 0)
+		return 0;
+	return errno == ENOENT ? 0 : errno;
 }
 
 static int try_listen(void) {
@@ -187,7 +214,8 @@ static bool is_killed_in(enum sandbox sandbox, deed try) {
 }
 
 static const enum sandbox closed[] = {
-	SANDBOX_KDF, SANDBOX_ASK_TERMINAL, SANDBOX_NET, SANDBOX_IMPORT, SANDBOX_KEYRING};
+	SANDBOX_KDF, SANDBOX_ASK_TERMINAL, SANDBOX_NET, SANDBOX_IMPORT, SANDBOX_KEYRING,
+	SANDBOX_WATCH};
 
 static void test_sandbox_of_kdf_only_computes(void **state) {
 	(void) state;
@@ -286,12 +314,28 @@ static void test_sandbox_of_import_only_reads_what_is_open(void **state) {
 	assert_int_equal(errno_in(SANDBOX_IMPORT, try_code), EPERM);
 }
 
+static void test_sandbox_of_watch_only_speaks_over_what_is_connected(void **state) {
+	(void) state;
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_talk), 0);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_memory), 0);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_raise), 0);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_connect), EPERM);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_unix_socket), EPERM);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_internet), EPERM);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_read_system_file), EPERM);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_write_file), EPERM);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_make_file), EPERM);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_terminal_modes), EPERM);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_thread), EPERM);
+	assert_int_equal(errno_in(SANDBOX_WATCH, try_code), EPERM);
+}
+
 /* Where nothing is closed the deeds must work, or the tests above say nothing. */
 static void test_without_a_sandbox_all_of_this_works(void **state) {
 	static const deed deeds[] = {try_read_system_file, try_read_own_file, try_write_file,
 		try_make_file, try_internet, try_unix_socket, try_listen, try_fork, try_thread,
 		try_code, try_memory, try_signal_parent, try_raise, try_terminal_modes,
-		try_read_open_file};
+		try_read_open_file, try_talk, try_connect};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
@@ -322,9 +366,10 @@ static int open_terminal(void **state) {
 	if (terminal < 0 || !realpath("/proc/self/exe", own_path))
 		return -1;
 	file = open(own_path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
+	unconnected = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (file < 0 || unconnected < 0)
 		return -1;
-	return 0;
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection);
 }
 
 int main(void) {
@@ -336,6 +381,7 @@ int main(void) {
 		cmocka_unit_test(test_sandbox_of_keyring_only_speaks_on_this_machine),
 		cmocka_unit_test(test_sandboxes_read_no_file_of_the_user),
 		cmocka_unit_test(test_sandbox_of_import_only_reads_what_is_open),
+		cmocka_unit_test(test_sandbox_of_watch_only_speaks_over_what_is_connected),
 		cmocka_unit_test(test_sandboxes_start_no_process_and_signal_none),
 		cmocka_unit_test(test_sandboxes_end_who_takes_hold_of_others),
 		cmocka_unit_test(test_sandbox_of_a_program_forbids_only_to_take_hold_of_others),

@@ -13,80 +13,16 @@
 #include "agent/work/frame.h"
 #include "agent/work/worker.h"
 #include "protocol/secret.h"
-#include "service.h"
+#include "root.h"
 
-#define SCHEMA "org.cpub_agent.Store"
 /* What a person sees in a program that lists the keyring. */
 #define LABEL "cpub-agent (sealed)"
 #define LABEL_KEY "cpub-agent (key)"
-#define PART "part"
 #define ID_TEXT_SIZE (2 * IMAGE_ID_SIZE + 1)
 #define HASH_TEXT_SIZE (2 * CIPHER_HASH_SIZE + 1)
 #define KEY_SIZE 32
 /* How often a load begins again because another program is changing the store. */
 #define LOAD_TRIES 5
-
-/* The root that lies there. */
-struct root {
-	struct service_items *items;
-	struct image *outline; /* for each record its hash; NULL if it cannot be read */
-	int error;	       /* why */
-	uint8_t digest[CIPHER_HASH_SIZE];
-};
-
-static void root_done(struct root *root) {
-	service_items_free(root->items);
-	image_free(root->outline);
-	*root = (struct root){0};
-}
-
-static const struct service_attribute of_root = {PART, "root"};
-static const struct service_attribute of_record = {PART, "record"};
-static const struct service_attribute of_key = {PART, "key"};
-
-/* 0, also for one that cannot be read; -ENOENT, or what the service says. */
-static int root_read(struct service *service, struct root *ret) {
-	_cleanup_(root_done) struct root root = {0};
-	_cleanup_(freep) uint8_t *bytes = NULL;
-	size_t size = 0;
-	int r;
-
-	r = service_find(service, SCHEMA, &of_root, 1, true, &root.items);
-	if (r < 0)
-		return r;
-	if (service_items_n(root.items) == 0)
-		return -ENOENT;
-	root.error = service_items_n(root.items) > 1 ? -EBADMSG : 0; /* Which one counts? */
-	if (root.error == 0) {
-		r = service_items_bytes(root.items, 0, &bytes, &size);
-		if (r < 0 && r != -EBADMSG && r != -ENOENT)
-			return r;
-		root.error = r < 0 ? -EBADMSG : image_decode(bytes, size, &root.outline);
-	}
-	cipher_hash(root.digest, bytes, size);
-	*ret = root;
-	root = (struct root){0};
-	return 0;
-}
-
-/* Is it the one that the task knows; or, if it knows none, is there none? */
-static int root_check(struct service *service, const struct fields *task) {
-	_cleanup_(root_done) struct root root = {0};
-	const uint8_t *known;
-	size_t size;
-	bool is_known = fields_get(task, FIELD_DIGEST, &known, &size) == 0;
-	int r = root_read(service, &root);
-
-	if (is_known && size != CIPHER_HASH_SIZE)
-		return -EINVAL;
-	if (r == -ENOENT)
-		return is_known ? -ESTALE : 0;
-	if (r < 0)
-		return r;
-	if (!is_known)
-		return -EEXIST;
-	return root.error == 0 && memcmp(root.digest, known, CIPHER_HASH_SIZE) == 0 ? 0 : -ESTALE;
-}
 
 static void write_hex(char *to, const uint8_t *bytes, size_t size) {
 	static const char digits[] = "0123456789abcdef";
@@ -225,7 +161,7 @@ static void clean(struct service *service, const struct root *root) {
 
 	if (service_lock(service) < 0 || root_read(service, &now) < 0 ||
 		memcmp(now.digest, root->digest, CIPHER_HASH_SIZE) != 0 ||
-		service_find(service, SCHEMA, &of_record, 1, false, &items) < 0)
+		service_find(service, STORE_SCHEMA, &part_record, 1, false, &items) < 0)
 		return;
 	(void) remove_others(root->outline, items);
 }
@@ -239,7 +175,7 @@ static int load_once(
 
 	if (r < 0 || root.error < 0)
 		return r < 0 ? r : root.error;
-	r = service_find(service, SCHEMA, &of_record, 1, true, &items);
+	r = service_find(service, STORE_SCHEMA, &part_record, 1, true, &items);
 	if (r == 0)
 		r = take_all(items, root.outline, ret);
 	if (r == -EBADMSG) {
@@ -315,27 +251,13 @@ int store_items_load(
 	return r < 0 ? r : fields_put(answer, FIELD_DIGEST, digest, sizeof(digest));
 }
 
-/* Into the one item of that part, which may not be there yet. */
-static int put_one(struct service *service, const struct service_attribute *part,
-	const char *label, const void *bytes, size_t size) {
-	_cleanup_(service_items_freep) struct service_items *items = NULL;
-	int r = service_find(service, SCHEMA, part, 1, false, &items);
-
-	if (r < 0)
-		return r;
-	if (service_items_n(items) == 0)
-		return service_store(service, SCHEMA, part, 1, label, bytes, size);
-	return service_items_n(items) == 1 ? service_items_replace(items, 0, bytes, size)
-					   : -EBADMSG;
-}
-
 static int save_key(struct service *service, const struct fields *task) {
 	const uint8_t *key;
 	size_t size;
 
 	if (fields_get(task, FIELD_KEY, &key, &size) < 0)
 		return 0;
-	return put_one(service, &of_key, LABEL_KEY, key, size);
+	return part_write(service, &part_key, LABEL_KEY, key, size);
 }
 
 static int save_records(struct service *service, const struct image *image,
@@ -344,7 +266,7 @@ static int save_records(struct service *service, const struct image *image,
 		const struct image_record *record = &image->records[i];
 		struct name name = {0};
 		const struct service_attribute attributes[] = {
-			of_record, {"id", name.id}, {"hash", name.hash}};
+			part_record, {"id", name.id}, {"hash", name.hash}};
 		int r;
 
 		if (is_manifest(record))
@@ -353,7 +275,7 @@ static int save_records(struct service *service, const struct image *image,
 		if (find_name(there, &name) >= 0)
 			continue;
 		r = service_store(
-			service, SCHEMA, attributes, 3, LABEL, record->bytes, record->size);
+			service, STORE_SCHEMA, attributes, 3, LABEL, record->bytes, record->size);
 		if (r < 0)
 			return r;
 		worker_tell_progress();
@@ -363,22 +285,16 @@ static int save_records(struct service *service, const struct image *image,
 
 static int save_root(
 	struct service *service, const struct image *outline, struct fields *answer) {
-	_cleanup_(freep) uint8_t *bytes = NULL;
 	uint8_t digest[CIPHER_HASH_SIZE];
-	size_t size;
-	int r = image_encode(outline, &bytes, &size);
+	int r = root_write(service, outline, digest);
 
-	if (r < 0)
-		return r;
-	cipher_hash(digest, bytes, size);
-	r = put_one(service, &of_root, LABEL, bytes, size);
 	worker_tell_progress();
 	return r < 0 ? r : fields_put(answer, FIELD_DIGEST, digest, sizeof(digest));
 }
 
 static int erase_all(struct service *service, const struct service_attribute *attribute) {
 	_cleanup_(service_items_freep) struct service_items *items = NULL;
-	int r = service_find(service, SCHEMA, attribute, 1, false, &items);
+	int r = service_find(service, STORE_SCHEMA, attribute, 1, false, &items);
 
 	for (size_t i = 0; r == 0 && i < service_items_n(items); i++)
 		r = service_items_delete(items, i);
@@ -399,7 +315,7 @@ int store_items_save(
 	if (r == 0)
 		r = root_check(service, task);
 	if (r == 0)
-		r = service_find(service, SCHEMA, &of_record, 1, false, &there);
+		r = service_find(service, STORE_SCHEMA, &part_record, 1, false, &there);
 	if (r == 0)
 		r = save_key(service, task);
 	if (r == 0)
@@ -412,7 +328,7 @@ int store_items_save(
 	(void) remove_others(outline, there);
 	(void) fields_get_u64(task, FIELD_KEEPS_KEY, &keeps_key); /* Absent: it goes. */
 	if (!keeps_key)
-		(void) erase_all(service, &of_key);
+		(void) erase_all(service, &part_key);
 	return 0;
 }
 
@@ -427,17 +343,17 @@ int store_items_erase(struct service *service, const struct fields *task) {
 	else if (r == 0)
 		r = root_check(service, task);
 	if (r == 0)
-		r = erase_all(service, &of_root);
+		r = erase_all(service, &part_root);
 	if (r == 0)
-		r = erase_all(service, &of_record);
-	return r == 0 ? erase_all(service, &of_key) : r;
+		r = erase_all(service, &part_record);
+	return r == 0 ? erase_all(service, &part_key) : r;
 }
 
 int store_items_load_key(struct service *service, struct fields *answer) {
 	_cleanup_(service_items_freep) struct service_items *items = NULL;
 	_cleanup_(freep) uint8_t *bytes = NULL;
 	size_t size;
-	int r = service_find(service, SCHEMA, &of_key, 1, true, &items);
+	int r = service_find(service, STORE_SCHEMA, &part_key, 1, true, &items);
 
 	if (r < 0)
 		return r;
