@@ -180,17 +180,18 @@ static enum exit_code ask_run(struct ask *ask, struct verb_answer *ret) {
 	return EXIT_DONE;
 }
 
-/* These can need a person even where no terminal was lent: the agent may have another way to ask.
- */
-static bool kind_takes_long(enum kind kind) {
-	return kind == KIND_LOGIN || kind == KIND_LOGOUT || kind == KIND_INIT ||
+/* These can need a person even where no terminal was lent: agent or keyring may ask another way. */
+static bool takes_long(const struct request *request) {
+	enum kind kind = request->kind;
+
+	return request->from_keyring || kind == KIND_LOGIN || kind == KIND_LOGOUT || kind == KIND_INIT ||
 	       kind == KIND_UNLOCK || kind == KIND_MOVE;
 }
 
-static uint64_t timeout_of(const struct ask *ask, enum kind kind) {
+static uint64_t timeout_of(const struct ask *ask, const struct request *request) {
 	if (ask->command->timeout_usec > 0)
 		return ask->command->timeout_usec;
-	return ask->terminal.fd >= 0 || kind_takes_long(kind) ? PROMPT_TIMEOUT_USEC : TIMEOUT_USEC;
+	return ask->terminal.fd >= 0 || takes_long(request) ? PROMPT_TIMEOUT_USEC : TIMEOUT_USEC;
 }
 
 enum exit_code verb_ask(struct command *command, const struct request *request,
@@ -219,7 +220,7 @@ enum exit_code verb_ask(struct command *command, const struct request *request,
 		(void) ioctl(secret_fd, FIONREAD, &ask.n_secret); /* Cannot fail on a pipe. */
 		ask.fds[ask.n_fds++] = secret_fd;
 	}
-	ask.timeout_usec = timeout_of(&ask, request->kind);
+	ask.timeout_usec = timeout_of(&ask, request);
 	code = ask_run(&ask, &answer);
 	if (code != EXIT_DONE)
 		return code;

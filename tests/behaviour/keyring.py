@@ -244,7 +244,7 @@ class Item:
         return base64.b64decode(self.secret())
 
     def set_secret(self, secret: bytes) -> None:
-        self.item.SetSecret(_secret(self.session, secret))
+        self.item.SetSecret(dbus_secret(self.session, secret))
 
     def delete(self) -> None:
         self.item.Delete()

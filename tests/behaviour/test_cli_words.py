@@ -716,3 +716,11 @@ def test_secret_that_the_agent_has_taken_is_not_sent_again(cpub, agent):
     done = cpub("login", "--with-token", agent=fake, stdin=TOKEN.encode())
     assert done.returncode == 3
     assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("tokens", [
+    None, {}, [1], [{}], [{"url": 5, "items": 1}], [{"url": "u"}], [{"url": "u", "items": "1"}]],
+    ids=str)
+def test_import_takes_no_list_of_the_keyring_that_makes_no_sense(cpub, agent, tokens):
+    done = cpub("import", "--from", "keyring", agent=agent(ok(kind="import", tokens=tokens)))
+    assert done.returncode == 3 and b"makes no sense" in done.stderr
