@@ -298,10 +298,10 @@ static void store_key_loaded(int error, struct secret *key, void *userdata) {
 	store_done_t done = store->done;
 
 	store->done = NULL;
-	/* Locked, or opened by another, while the key was on its way. */
+	/* Changed, or opened by another, while the key was on its way. */
 	if (error == 0 && store->state != STORE_LOCKED)
 		error = store->state == STORE_OPEN ? 0 : -EAGAIN;
-	else if (error == 0)
+	else if (error == 0 && done) /* Nobody who waits: it was locked, and stays so. */
 		error = store_unlock(store, taken);
 	if (done)
 		done(error, store->userdata);

@@ -251,6 +251,18 @@ def test_many_at_once_open_a_store_without_a_passphrase(readable):
         assert [code(json.loads(line.receive())) for line in lines] == ["ok"] * 20
 
 
+def test_a_lock_while_the_key_is_on_its_way_holds(readable, keyring):
+    readable.succeed("lock")
+    with keyring.frozen(), readable.line() as line:
+        line.send({"v": 1, "kind": "list"})
+        readable.wait(lambda: "worker-keyring" in procfs.children(readable.agent.pid).values(),
+                      "the key to be asked for")
+        readable.succeed("lock")
+        assert code(json.loads(line.receive())) == "locked"
+    readable.wait(lambda: not procfs.children(readable.agent.pid), "the key to arrive")
+    assert readable.status()["state"] == "locked"
+
+
 def test_a_passphrase_set_later_seals_it_and_the_key_is_gone(readable, keyring):
     terminal = readable.terminal("passwd")
     terminal.answers("Choose one? [y/N] ", "y")
