@@ -290,6 +290,28 @@ def test_what_cargo_keeps_for_one_registry_is_never_stored_for_another(
     assert code(serving.ask(login)) == "ok"
 
 
+@pytest.mark.release
+def test_client_holds_no_token_while_it_imports_and_wipes(open_desk, keyring, registry, other):
+    first, second = sorted([registry, other], key=lambda r: r.index)
+    open_desk.login(second, "an-older-token", "--no-check", "--api", second.api)
+    put(keyring, first.index)
+    put(keyring, second.index, OTHER_TOKEN)
+    terminal = open_desk.terminal(
+        "import", "--from", "keyring", "--wipe", "--replace", **network(registry))
+    terminal.sees(APPROVE)  # One is stored, the other has been compared.
+    assert scan.memory_size(terminal.pid) > 1 << 20
+    assert scan.memory_traces(terminal.pid, TOKEN, OTHER_TOKEN) == []
+    with scan.Stepped(terminal.pid) as client:
+        terminal.types(PASSPHRASE)
+        client.run_to("Removed 2 tokens")  # The last that it says.
+        assert scan.memory_traces(terminal.pid, TOKEN, OTHER_TOKEN) == []
+    ends(terminal, 0)
+    open_desk.wait(lambda: not scan.children(open_desk.pid(), "worker-keyring"), "the workers")
+    assert not scan.disk_traces(open_desk.directory / "run", TOKEN, OTHER_TOKEN)
+    open_desk.succeed("lock")
+    assert scan.memory_traces(open_desk.agent.pid, TOKEN, OTHER_TOKEN) == []
+
+
 # The keyring itself.
 
 def test_locked_keyring_without_a_person_is_told(serving, keyring, registry):
