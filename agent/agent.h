@@ -12,6 +12,7 @@
 
 #include "agent/alarm.h"
 #include "agent/expiring.h"
+#include "agent/store/seal.h"
 #include "protocol/cleanup.h"
 
 struct audit;
@@ -71,6 +72,8 @@ struct agent {
 	char *program_directory;
 	/* The store was opened by a passphrase that no person gave. */
 	bool is_unattended;
+	/* The salt of the store that the credential did not open; zeros without. */
+	uint8_t wrong_credential_salt[SEAL_SALT_SIZE];
 	/* Program that asks where there is no terminal, from our own start environment; or NULL. */
 	char *askpass;
 

@@ -89,3 +89,9 @@ int credential_read(struct secret **ret) {
 	*ret = TAKE_PTR(passphrase);
 	return 0;
 }
+
+bool credential_is_given(void) {
+	_cleanup_(fd_closep) int fd = -1;
+
+	return credential_open(&fd) != -ENOENT;
+}

@@ -1,7 +1,8 @@
 #pragma once
 
-/* The passphrase that systemd gives to a service on a machine without a person (LoadCredential=).
- */
+/* The passphrase that systemd gives to a service on a machine without a person: LoadCredential=. */
+
+#include <stdbool.h>
 
 struct secret;
 
@@ -12,3 +13,6 @@ struct secret;
  * errno.
  */
 int credential_read(struct secret **ret);
+
+/* Is there one, whatever it holds? */
+bool credential_is_given(void);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "agent/agent.h"
+#include "agent/audit.h"
 #include "agent/handle/handle.h"
 #include "agent/log.h"
 #include "agent/passphrase.h"
@@ -100,10 +101,20 @@ static void opening_woken(struct opening *opening) {
 		opening_done(opening->session);
 }
 
+/* Nothing leaves by this, but it is to be seen that no person was there. */
+static void opening_note(const struct session *session) {
+	const struct audit_entry entry = {.op = "unlock", .peer = &session->peer};
+
+	log_notice("opened without a person");
+	(void) audit_write(session->agent->audit, &entry);
+}
+
 static void opening_unattended(enum refusal refusal, void *userdata) {
 	struct opening *opening = userdata;
 
 	opening->unattended = unattended_free(opening->unattended);
+	if (refusal == REFUSAL_NONE)
+		opening_note(opening->session);
 	/* Not opened by this way: the person is asked as ever. */
 	if (refusal != REFUSAL_NONE && refusal != REFUSAL_LOCKED)
 		session_refuse(opening->session, refusal, NULL);
@@ -122,7 +133,9 @@ static void opening_wake(struct opening *opening) {
 	}
 	r = unattended_new(
 		session->agent, opening_unattended, opening, &opening->unattended);
-	if (r < 0)
+	if (r == -ENOENT)
+		opening_woken(opening);
+	else if (r < 0)
 		session_fail(session, r, "opening the store");
 }
 

@@ -2,10 +2,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/agent.h"
+#include "agent/credential.h"
+#include "agent/derive.h"
+#include "agent/log.h"
 #include "agent/passphrase.h"
 #include "agent/store/store.h"
+#include "protocol/secret.h"
 
 /* How often to wait for another that is at the store. */
 #define TRIES 8
@@ -14,12 +19,22 @@ struct unattended {
 	struct agent *agent;
 	bool is_waiting; /* for the store */
 	int n_tries;
+	struct derive *derive; /* of a credential */
 	unattended_done_t done;
 	void *userdata;
 };
 
+/* One that did not fit is not tried again: that takes a second each time. */
+static bool has_credential(const struct agent *agent) {
+	const struct kdf *kdf = store_kdf(agent->store);
+
+	return kdf && credential_is_given() &&
+	       memcmp(kdf->salt, agent->wrong_credential_salt, SEAL_SALT_SIZE) != 0;
+}
+
 bool unattended_is_possible(const struct agent *agent) {
-	return store_state(agent->store) == STORE_LOCKED && store_opens_itself(agent->store);
+	return store_state(agent->store) == STORE_LOCKED &&
+	       (store_opens_itself(agent->store) || has_credential(agent));
 }
 
 static void unattended_finish(struct unattended *unattended, enum refusal refusal) {
@@ -52,10 +67,53 @@ static void unattended_looked(int error, void *userdata) {
 	unattended_finish(unattended, r < 0 ? refusal_from_errno(r) : refusal);
 }
 
+static void unattended_derived(
+	enum refusal refusal, const struct secret *key, void *userdata) {
+	struct unattended *unattended = userdata;
+	struct agent *agent = unattended->agent;
+	const struct kdf *kdf = store_kdf(agent->store);
+	int r;
+
+	if (refusal == REFUSAL_NONE && store_state(agent->store) == STORE_OPEN) {
+		unattended_finish(unattended, REFUSAL_NONE); /* By a person, meanwhile. */
+		return;
+	}
+	if (refusal != REFUSAL_NONE || store_state(agent->store) != STORE_LOCKED || !kdf) {
+		unattended_finish(
+			unattended, refusal != REFUSAL_NONE ? refusal : REFUSAL_LOCKED);
+		return;
+	}
+	r = store_unlock(agent->store, key);
+	if (r == -EKEYREJECTED) {
+		log_warning("the credential does not open the store");
+		memcpy(agent->wrong_credential_salt, kdf->salt, SEAL_SALT_SIZE);
+		unattended_finish(unattended, REFUSAL_LOCKED);
+		return;
+	}
+	agent->is_unattended = r == 0;
+	unattended_finish(unattended, store_refusal(r));
+}
+
+static int unattended_derive(struct unattended *unattended) {
+	_cleanup_(secret_freep) struct secret *passphrase = NULL;
+	struct agent *agent = unattended->agent;
+	int r = credential_read(&passphrase);
+
+	if (r < 0) {
+		log_warning("the credential cannot be used: %s", strerror(-r));
+		return -ENOENT;
+	}
+	return derive_new(agent, store_kdf(agent->store), passphrase, unattended_derived,
+		unattended, &unattended->derive);
+}
+
 static int unattended_start(struct unattended *unattended) {
 	struct store *store = unattended->agent->store;
-	int r = store_open_itself(store, unattended_opened, unattended);
+	int r;
 
+	if (!store_opens_itself(store))
+		return unattended_derive(unattended);
+	r = store_open_itself(store, unattended_opened, unattended);
 	if (r == -EBUSY && unattended->n_tries++ < TRIES)
 		r = store_load(store, false, unattended_looked, unattended);
 	if (r == 0)
@@ -86,6 +144,7 @@ struct unattended *unattended_free(struct unattended *unattended) {
 		return NULL;
 	if (unattended->is_waiting)
 		store_forget_callback(unattended->agent->store, unattended);
+	derive_free(unattended->derive);
 	free(unattended);
 	return NULL;
 }

@@ -22,7 +22,7 @@ typedef void (*unattended_done_t)(enum refusal refusal, void *userdata);
 
 /* Is there such a way? Only of a store that is locked. */
 bool unattended_is_possible(const struct agent *agent);
-/* 0 and *ret (caller frees), or a negative errno and no callback. */
+/* 0 and *ret (caller frees), -ENOENT (there is no such way), or a negative errno; no callback then. */
 int unattended_new(struct agent *agent, unattended_done_t done, void *userdata,
 	struct unattended **ret);
 struct unattended *unattended_free(struct unattended *unattended);

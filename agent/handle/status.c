@@ -10,6 +10,7 @@
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/unattended.h"
 #include "agent/watch.h"
 #include "protocol/reply.h"
 #include "protocol/secret.h"
@@ -52,6 +53,8 @@ static bool is_sealed_somehow(const struct store *store) {
 static void write_level(struct json_writer *writer, const struct agent *agent, bool is_there) {
 	if (is_there && is_sealed_somehow(agent->store))
 		json_write_string(writer, "level", NULL);
+	else if (is_there && unattended_is_possible(agent)) /* And will be opened so. */
+		json_write_integer(writer, "level", protection_level(PROTECTION_UNATTENDED));
 	else
 		json_write_integer(writer, "level",
 			is_there ? protection_level(agent_protection(agent)) : 0);

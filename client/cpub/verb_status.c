@@ -67,7 +67,7 @@ static void show_level(const struct print *print, int64_t level, bool in_keyring
 	else if (level == 1)
 		print_row(print, "level", PRINT_WARN,
 			"1, opens without a passphrase: any program of yours can read these %s",
-			in_keyring ? "while the keyring is unlocked" : "while the agent runs");
+			in_keyring ? "while the keyring is unlocked" : "as it can what opens them");
 	else if (level < 0)
 		print_row(print, "level", PRINT_PLAIN, "not known");
 	else if (level == 2)

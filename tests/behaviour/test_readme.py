@@ -186,7 +186,7 @@ def test_libraries_of_the_readme_are_those_that_the_build_asks_for():
     asked = set(re.findall(r"dependency\('([^']+)'", (ROOT / "meson.build").read_text()))
     told = {row.split("|")[1].strip() for row in README.split("\n## Libraries")[1].splitlines()
             if row.startswith("| ")}
-    names = {"libcjson": "cJSON", "tomlplusplus": "toml++"}
+    names = {"libcjson": "cJSON", "libsecret-1": "libsecret", "tomlplusplus": "toml++"}
     assert {names.get(name, name) for name in asked} <= told
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from crate import write_crate
-from desk import PASSPHRASE, PATIENCE, TOKEN
+from desk import PASSPHRASE, PATIENCE, TOKEN, code, publish
+from keyring import needs_gnome_keyring
 from manager import SERVICE, SOCKET, ManagedDesk
 from ordinary import Stage
-from play import APPROVE, UNLOCK, lent_pty, needs_mount
+from play import APPROVE, CRATES_IO, UNLOCK, lent_pty, needs_mount
 from procfs import children
 from registry import Registry
 from test_cargo import BUILD_SCRIPT
@@ -386,3 +387,81 @@ def test_service_with_an_open_socket_says_so_and_serves_nobody(enabled):
         assert "SocketMode=0600" in desk.journal_text()
     finally:
         settings.unlink()
+
+
+# A machine without a person.
+
+def give_credential(desk, passphrase: str) -> None:
+    file = desk.home / "passphrase"
+    file.write_text(passphrase + "\n")
+    file.chmod(0o600)
+    desk.give(desk.home)
+    desk.configure(f"[Service]\nLoadCredential=cpub-passphrase:{file}\n")
+
+
+def test_credential_opens_the_vault_which_is_then_of_level_one(enabled):
+    desk = enabled
+    give_credential(desk, PASSPHRASE)
+    assert (desk.status()["state"], desk.status()["level"]) == ("locked", 1)
+    with lent_pty() as terminal, desk.line() as line:
+        assert json.loads(desk.succeed("--json", "list"))["level"] == 1
+        assert desk.status()["level"] == 1
+        assert "any program of yours can read these" in desk.succeed("status")
+        assert "opens by itself" in desk.succeed("lock")
+        # A new account is stored without a question, a release still asks y/N.
+        desk.succeed("login", "--index", CRATES_IO, "--with-token", "--no-check",
+                     given=TOKEN + "\n")
+        line.send(publish(CRATES_IO))
+        assert code(json.loads(line.receive())) == "needs-terminal"
+        line.send(publish(CRATES_IO), [terminal.lent])
+        terminal.answers("Approve? [y/N] ", "y")
+        assert json.loads(line.receive())["Ok"]["token"] == TOKEN
+    assert PASSPHRASE not in desk.journal_text()
+    unlocks = [entry for entry in desk.audit() if entry["op"] == "unlock"]
+    assert {entry["decision"] for entry in unlocks} == {"done"} and len(unlocks) == 2
+
+
+def test_credential_that_does_not_fit_opens_nothing_and_lowers_no_level(enabled):
+    desk = enabled
+    give_credential(desk, "not-the-passphrase")
+    assert code(desk.ask({"v": 1, "kind": "list"})) == "locked"
+    assert desk.status()["level"] == 2
+    desk.unlock()
+    assert desk.status()["level"] == 2
+    with lent_pty() as terminal, desk.line() as line:
+        desk.succeed("login", "--index", CRATES_IO, "--with-token", "--no-check",
+                     given=TOKEN + "\n")
+        line.send(publish(CRATES_IO), [terminal.lent])
+        terminal.answers(APPROVE, PASSPHRASE)  # As without one: y is not enough.
+        assert json.loads(line.receive())["Ok"]["token"] == TOKEN
+    assert desk.journal_text().count("the credential does not open the store") == 1
+
+
+# The keyring, from the service's sandbox.
+
+KEYRING = """
+dbus-daemon --session --nopidfile --fork --address=unix:path=$XDG_RUNTIME_DIR/bus &&
+printf %s a-password | gnome-keyring-daemon --unlock --components=secrets --daemonize >&2 &&
+gdbus wait --session --timeout 20 org.freedesktop.secrets
+"""
+
+
+@needs_gnome_keyring
+def test_service_keeps_its_store_in_the_keyring_and_cargo_publishes(managed, user_registry):
+    desk = managed
+    started = desk.inside(KEYRING)
+    assert started.returncode == 0, started.stderr
+    try:
+        desk.must("enable", "--now", SOCKET)
+        made = json.loads(desk.succeed("--json", "init", "--no-passphrase"))
+        assert (made["store"], made["level"]) == ("keyring", 1)
+        log_in(desk, user_registry)
+        desk.must("restart", SERVICE)
+        terminal = publishing(desk)
+        terminal.answers("Approve? [y/N] ", "y")
+        assert terminal.ends() == 0, terminal.seen
+        assert ("demo", "0.1.0") in user_registry.crates
+        assert TOKEN not in terminal.seen + desk.journal_text()
+    finally:
+        desk.inside("pkill -u $(id -u) gnome-keyring; pkill -u $(id -u) dbus-daemon; "
+                    "rm -rf $XDG_RUNTIME_DIR/bus $HOME/.local/share/keyrings")
