@@ -89,7 +89,6 @@ void agent_lock(struct agent *agent, const char *why) {
 	if (store_state(agent->store) != STORE_OPEN)
 		return;
 	store_lock(agent->store);
-	agent->is_unattended = false;
 	log_notice("locked: %s", why);
 }
 

@@ -64,15 +64,15 @@ struct agent {
 	struct grant *grants;
 	struct witness *witnesses;     /* looking whether the index lists what was approved */
 	size_t n_witnesses;
+	size_t n_inits;                /* looking for a place for a store */
 	struct alarms alarms;
 	struct expiring expiring;
 	struct watch *watch;           /* locks with the session */
 
 	/* Where the workers are. */
 	char *program_directory;
-	/* The store was opened by a passphrase that no person gave. */
-	bool is_unattended;
-	/* The salt of the store that the credential did not open; zeros without. */
+	/* Salts of the stores that a credential of systemd opens and does not open; zeros without. */
+	uint8_t credential_salt[SEAL_SALT_SIZE];
 	uint8_t wrong_credential_salt[SEAL_SALT_SIZE];
 	/* Program that asks where there is no terminal, from our own start environment; or NULL. */
 	char *askpass;

@@ -58,7 +58,7 @@ static int cargo_keyring_start(struct cargo_keyring *keyring, bool may_prompt) {
 	if (r < 0)
 		return r;
 	keyring->may_prompt = may_prompt;
-	return job_new(keyring->session->agent, WORKER_KEYRING, TAKE_PTR(task), NULL, 0,
+	return job_new(keyring->session->agent, WORKER_CARGO_KEYRING, TAKE_PTR(task), NULL, 0,
 		may_prompt ? PROMPT_DEADLINE_USEC : DEADLINE_USEC, cargo_keyring_answered, keyring,
 		&keyring->job);
 }

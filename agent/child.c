@@ -55,6 +55,7 @@ static const struct {
 	[WORKER_READ] = {"worker-read", no_environment, 16},
 	[WORKER_IMPORT] = {"worker-import", no_environment, 16},
 	[WORKER_KEYRING] = {"worker-keyring", bus_environment, 16},
+	[WORKER_CARGO_KEYRING] = {"worker-keyring", bus_environment, 8},
 	[WORKER_WATCH] = {"worker-watch", watch_environment, 1},
 };
 static_assert(sizeof(workers) / sizeof(workers[0]) == _WORKER_MAX, "a row for each worker");

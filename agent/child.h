@@ -14,6 +14,7 @@ enum worker {
 	WORKER_READ,
 	WORKER_IMPORT,
 	WORKER_KEYRING,
+	WORKER_CARGO_KEYRING, /* the same program, on other errands: one may wait long for a person */
 	WORKER_WATCH,
 	_WORKER_MAX,
 };

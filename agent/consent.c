@@ -10,6 +10,7 @@
 #include "agent/prompt.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/unattended.h"
 
 struct consent {
 	struct prompt *prompt;
@@ -22,8 +23,7 @@ struct consent {
 enum protection agent_protection(const struct agent *agent) {
 	if (strcmp(store_medium_name(agent->store), "memory") == 0)
 		return PROTECTION_MEMORY;
-	return store_opens_itself(agent->store) || agent->is_unattended ? PROTECTION_UNATTENDED
-									 : PROTECTION_PASSPHRASE;
+	return unattended_is_enough(agent) ? PROTECTION_UNATTENDED : PROTECTION_PASSPHRASE;
 }
 
 static void consent_prompted(

@@ -112,14 +112,19 @@ static void opening_note(const struct session *session) {
 static void opening_unattended(enum refusal refusal, void *userdata) {
 	struct opening *opening = userdata;
 
-	opening->unattended = unattended_free(opening->unattended);
-	if (refusal == REFUSAL_NONE)
+	if (refusal == REFUSAL_NONE && unattended_did_open(opening->unattended))
 		opening_note(opening->session);
+	opening->unattended = unattended_free(opening->unattended);
 	/* Not opened by this way: the person is asked as ever. */
 	if (refusal != REFUSAL_NONE && refusal != REFUSAL_LOCKED)
 		session_refuse(opening->session, refusal, NULL);
 	else
 		opening_woken(opening);
+}
+
+/* Whom a keyring could ask to unlock it. */
+static bool somebody_is_there(const struct session *session) {
+	return session->terminal >= 0 || agent_has_display();
 }
 
 static void opening_wake(struct opening *opening) {
@@ -131,11 +136,9 @@ static void opening_wake(struct opening *opening) {
 		opening_woken(opening);
 		return;
 	}
-	r = unattended_new(
-		session->agent, opening_unattended, opening, &opening->unattended);
-	if (r == -ENOENT)
-		opening_woken(opening);
-	else if (r < 0)
+	r = unattended_new(session->agent, somebody_is_there(session), opening_unattended,
+		opening, &opening->unattended);
+	if (r < 0)
 		session_fail(session, r, "opening the store");
 }
 
@@ -161,7 +164,7 @@ static void opening_looked(int error, void *userdata) {
 	refusal = opening_check(opening);
 	/* Only for a request that needs it, and once. */
 	if (refusal == REFUSAL_KEYRING_LOCKED && !opening->may_ask &&
-		(session->terminal >= 0 || agent_has_display())) {
+		somebody_is_there(session)) {
 		opening->may_ask = true;
 		if (opening_look(opening) == 0)
 			return;

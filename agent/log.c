@@ -1,5 +1,6 @@
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,7 @@ static const char *prefix(enum log_level level) {
 }
 
 void log_line(enum log_level level, const char *format, ...) {
+	struct pollfd reader = {.fd = STDERR_FILENO, .events = POLLOUT};
 	bool is_journal;
 	char line[LINE_SIZE];
 	size_t size;
@@ -46,9 +48,9 @@ void log_line(enum log_level level, const char *format, ...) {
 	va_end(args);
 	size = strlen(line);
 	line[size++] = '\n';
-	/* A journal that does not read must not hold us up: the line is lost then. */
+	/* Who does not read must not hold us up: the line is lost then. */
 	if (is_journal)
 		(void) !send(STDERR_FILENO, line, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		(void) !write(STDERR_FILENO, line, size);
+	else if (poll(&reader, 1, 0) > 0 && (reader.revents & POLLOUT))
+		(void) !write(STDERR_FILENO, line, size); /* O_NONBLOCK would reach who shares it. */
 }

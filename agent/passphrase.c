@@ -78,6 +78,8 @@ enum refusal store_refusal(int error) {
 		return REFUSAL_KEYRING_TIMEOUT;
 	case -ECANCELED:
 		return REFUSAL_KEYRING_DENIED;
+	case -EINPROGRESS:
+		return REFUSAL_STORE_UNSURE;
 	case -EBUSY:
 	case -ENOMEM:
 		return refusal_from_errno(error);
@@ -88,6 +90,13 @@ enum refusal store_refusal(int error) {
 
 const char *store_refusal_detail(int error) {
 	return store_refusal(error) == REFUSAL_STORE_FAILED ? strerror(-error) : NULL;
+}
+
+void store_settle(struct agent *agent, int error) {
+	if (error == -ESTALE)
+		agent_lock(agent, "the store was changed by another program");
+	else if (error < 0 && store_state(agent->store) == STORE_UNKNOWN)
+		agent_lock(agent, "what is stored is not known");
 }
 
 enum refusal store_trouble(const struct agent *agent) {

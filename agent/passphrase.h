@@ -40,5 +40,11 @@ enum refusal store_refusal(int error);
 /* Words on it, where the refusal says too little; else NULL. Static text. */
 const char *store_refusal_detail(int error);
 
+/*
+ * After a change of the store that a callback tells: where the store was given up
+ * because it is not, or may not be, what was held, all that was approved of it goes.
+ */
+void store_settle(struct agent *agent, int error);
+
 /* What to answer for a store that is not there or cannot be read. REFUSAL_NONE if it can. */
 enum refusal store_trouble(const struct agent *agent);

@@ -86,6 +86,9 @@ static const struct {
 		"remove the file `store` in cpub-agent's state directory and unlock again"},
 	[REFUSAL_STORE_FAILED] = {"store-failed", EXIT_FAILED,
 		"the store could not be read or written, and stays as it was; look at the disk"},
+	[REFUSAL_STORE_UNSURE] = {"store-unsure", EXIT_FAILED,
+		"whether the change was stored is not known, as the store could not be read "
+		"afterwards; look with `cpub-agent list`"},
 	[REFUSAL_STORE_UNAVAILABLE] = {"store-unavailable", EXIT_USAGE,
 		"there is no such kind of store here; run `cpub-agent init --store vault`"},
 	[REFUSAL_KEYRING_LOCKED] = {"keyring-locked", EXIT_NEEDS,

@@ -66,11 +66,9 @@ enum refusal get_check(struct session *session) {
 	if (refusal == REFUSAL_NO_STORE)
 		return REFUSAL_NOT_FOUND;
 	/* A keyring can be locked or away for long; whose a URL is has been noted for that. */
-	if (refusal_is_of_keyring(refusal))
+	if (refusal != REFUSAL_NONE)
 		return store_may_have_url(session->agent->store, session->url) ? refusal
 									      : REFUSAL_NOT_FOUND;
-	if (refusal != REFUSAL_NONE)
-		return refusal;
 	return store_has_url(session->agent->store, session->url) ? REFUSAL_NONE
 								    : REFUSAL_NOT_FOUND;
 }

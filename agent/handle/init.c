@@ -34,6 +34,7 @@ struct init {
 	bool is_auto; /* the vault is as good, where no keyring can be reached */
 	struct new_passphrase *passphrase;
 	bool is_waiting; /* for the store */
+	bool is_counted; /* among those who look for a place */
 };
 
 static void init_free(void *operation) {
@@ -43,7 +44,7 @@ static void init_free(void *operation) {
 	if (init->is_waiting)
 		store_forget_callback(store, init);
 	/* Nothing was made: look where everybody looks. Refused, and right so, if something was. */
-	if (strcmp(init->medium, VAULT) != 0)
+	if (init->is_counted && --init->session->agent->n_inits == 0)
 		(void) store_choose(store, VAULT);
 	new_passphrase_free(init->passphrase);
 	free(init);
@@ -149,6 +150,9 @@ static void init_look(struct init *init, const char *medium, bool may_ask) {
 	int r = store_choose(store, medium);
 
 	init->medium = medium;
+	if (!init->is_counted)
+		init->session->agent->n_inits++;
+	init->is_counted = true;
 	if (r == 0)
 		r = store_load(store, may_ask, init_looked, init);
 	if (r == -EEXIST)
@@ -157,6 +161,23 @@ static void init_look(struct init *init, const char *medium, bool may_ask) {
 		session_fail(session, r, "looking for a place for the store");
 	else
 		init->is_waiting = true;
+}
+
+/* Of an earlier installation, say: it is what is meant from now on. */
+static void init_adopt(struct init *init) {
+	struct session *session = init->session;
+	struct store *store = session->agent->store;
+
+	/* Who has asked for a passphrase shall not get one that another program may have put there. */
+	if (store_opens_itself(store) && !session->request->no_passphrase)
+		session_refuse(session, REFUSAL_STORE_EXISTS,
+			"the keyring holds one that opens without a passphrase; --no-passphrase takes "
+			"it up");
+	else if (store_adopt(store) < 0)
+		session_refuse(session, REFUSAL_STORE_FAILED, "it cannot be recorded");
+	else
+		session_refuse(session, REFUSAL_STORE_EXISTS,
+			"the keyring holds one already, which is used from now on");
 }
 
 static void init_looked(int error, void *userdata) {
@@ -172,10 +193,7 @@ static void init_looked(int error, void *userdata) {
 	} else if (refusal == REFUSAL_NO_STORE) {
 		init_ask(init);
 	} else if (refusal == REFUSAL_NONE) {
-		/* Of an earlier installation, say: it is what is meant from now on. */
-		store_adopt(store);
-		session_refuse(session, REFUSAL_STORE_EXISTS,
-			"the keyring holds one already, which is used from now on");
+		init_adopt(init);
 	} else if (refusal == REFUSAL_KEYRING_UNREACHABLE && init->is_auto &&
 		!session->request->no_passphrase) {
 		init->is_auto = false;

@@ -75,8 +75,7 @@ static void login_stored(int error, void *userdata) {
 		.peer = &session->peer};
 
 	login->is_storing = false;
-	if (error == -ESTALE) /* What was approved under the old state is not any more. */
-		agent_lock(session->agent, "the store was changed by another program");
+	store_settle(session->agent, error);
 	if (error < 0) {
 		login_refuse(login, store_refusal(error), store_refusal_detail(error));
 		return;

@@ -54,7 +54,8 @@ enum refusal logout_check(struct session *session) {
 	if (refusal == REFUSAL_NO_STORE)
 		return REFUSAL_NOT_FOUND;
 	if (refusal != REFUSAL_NONE)
-		return refusal;
+		return store_may_have_url(session->agent->store, session->url) ? refusal
+									      : REFUSAL_NOT_FOUND;
 	return store_has_url(session->agent->store, session->url) ? REFUSAL_NONE
 								    : REFUSAL_NOT_FOUND;
 }
@@ -86,8 +87,7 @@ static void logout_erased(int error, void *userdata) {
 	struct json_writer *writer;
 
 	logout->is_erasing = false;
-	if (error == -ESTALE) /* What was approved under the old state is not any more. */
-		agent_lock(session->agent, "the store was changed by another program");
+	store_settle(session->agent, error);
 	if (error < 0) {
 		logout_audit(logout, store_refusal(error));
 		session_refuse(session, store_refusal(error), store_refusal_detail(error));

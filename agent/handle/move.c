@@ -90,8 +90,7 @@ static void move_done(int error, void *userdata) {
 	const struct audit_entry entry = {.op = "move", .peer = &session->peer};
 
 	move->is_moving = false;
-	if (error == -ESTALE)
-		agent_lock(session->agent, "the store was changed by another program");
+	store_settle(session->agent, error);
 	if (error < 0) {
 		move_refuse(move, store_refusal(error),
 			error == -EEXIST ? "where it was to go; nothing there is overwritten"

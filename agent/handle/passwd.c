@@ -71,8 +71,7 @@ static void passwd_stored(int error, void *userdata) {
 	const struct audit_entry entry = {.op = "passwd", .peer = &session->peer};
 
 	passwd->is_storing = false;
-	if (error == -ESTALE)
-		agent_lock(session->agent, "the store was changed by another program");
+	store_settle(session->agent, error);
 	if (error < 0) {
 		passwd_refuse(passwd, store_refusal(error), store_refusal_detail(error));
 		return;

@@ -96,8 +96,7 @@ static void trust_stored(int error, void *userdata) {
 	struct session *session = trust->session;
 
 	trust->is_storing = false;
-	if (error == -ESTALE)
-		agent_lock(session->agent, "the store was changed by another program");
+	store_settle(session->agent, error);
 	if (error < 0) {
 		trust_refuse(trust, store_refusal(error), store_refusal_detail(error));
 		return;

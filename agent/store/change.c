@@ -5,10 +5,12 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "image.h"
 #include "inside.h"
+#include "known.h"
 #include "ledger.h"
 #include "look.h"
 #include "manifest.h"
@@ -25,6 +27,11 @@ void store_go_on(struct store *store) {
 static void store_finish(struct store *store, int error) {
 	store_done_t done = store->done;
 
+	/* It was to be made, and certainly was not: the record goes with it. */
+	if (store->is_creating && error < 0 && store->state == STORE_ABSENT &&
+		store_is_in_keyring(store) && choice_erase() == 0)
+		store->is_recorded = false;
+	store->is_creating = false;
 	store->staged = image_free(store->staged);
 	store->staged_seal = seal_free(store->staged_seal);
 	store->done = NULL;
@@ -54,6 +61,8 @@ static void store_read_back(int error, struct image *image, void *userdata) {
 	} else {
 		/* What we hold is not what is there: forget it, else the next change undoes it. */
 		store_drop(store, STORE_UNKNOWN, 0);
+		if (error != -ESTALE)
+			error = -EINPROGRESS; /* Saved, and perhaps still there. */
 	}
 	store_finish(store, error);
 }
@@ -62,21 +71,24 @@ static void store_read_back(int error, struct image *image, void *userdata) {
 static void store_unsure(int error, struct image *image, void *userdata) {
 	_cleanup_(image_freep) struct image *taken = image;
 	struct store *store = userdata;
+	bool is_old = store->image ? error == 0 && image_equals(taken, store->image)
+				   : error == -ENOENT;
 
 	if (error == 0 && image_equals(taken, store->staged)) {
 		store_read_back(0, TAKE_PTR(taken), store);
 		return;
 	}
-	if (error == -ENOENT || (error == 0 && store->image && image_equals(taken, store->image))) {
-		store_finish(store, store->unsure); /* Nothing has happened. */
-		return;
+	if (!is_old) {
+		store_drop(store, STORE_UNKNOWN, 0);
+		/* A keyring that does not answer is said to leave that open. */
+		if (store->unsure != -ETIMEDOUT)
+			store->unsure = -EINPROGRESS;
 	}
-	store_drop(store, STORE_UNKNOWN, 0);
 	store_finish(store, store->unsure);
 }
 
 static bool is_unsure(int error) {
-	return error == -ETIMEDOUT || error == -ECANCELED || error == -EIO;
+	return error == -ETIMEDOUT || error == -EINPROGRESS || error == -EIO;
 }
 
 static void store_saved(int error, struct image *image, void *userdata) {
@@ -98,6 +110,17 @@ static void store_saved(int error, struct image *image, void *userdata) {
 		store_finish(store, error);
 }
 
+/* While nobody knows which of both is there, both are ours; under a new salt, nobody can tell. */
+static void store_note_both(
+	const struct store *store, const struct image *staged, const struct seal *seal) {
+	if (!store_is_in_keyring(store))
+		return;
+	if (store->image && seal)
+		known_erase();
+	else
+		known_write(seal ? seal : store->seal, staged, store->image);
+}
+
 /* Seals the staged image and starts the save. Takes `staged`, `seal` and `key` (which may be NULL). */
 static int store_commit(struct store *store, struct image *staged, struct seal *seal,
 	struct secret *key, store_done_t done, void *userdata) {
@@ -108,14 +131,15 @@ static int store_commit(struct store *store, struct image *staged, struct seal *
 
 	if (store_is_busy(store))
 		return -EBUSY;
-	r = medium_set_key(store->medium,
-		seal_has_open_slot(seal ? seal : store->seal), TAKE_PTR(taken_key));
-	if (r == 0)
-		r = manifest_write(taken, seal ? seal : store->seal, store->generation + 1);
+	r = manifest_write(taken, seal ? seal : store->seal, store->generation + 1);
 	if (r == 0) /* Once it is saved, nothing may fail for want of memory. */
 		r = image_index(taken);
+	if (r == 0)
+		r = medium_set_key(store->medium,
+			seal_has_open_slot(seal ? seal : store->seal), TAKE_PTR(taken_key));
 	if (r < 0)
 		return r;
+	store_note_both(store, taken, seal);
 	r = medium_save(store->medium, taken, store_saved, store);
 	if (r < 0)
 		return r;
@@ -124,6 +148,16 @@ static int store_commit(struct store *store, struct image *staged, struct seal *
 	store->done = done;
 	store->userdata = userdata;
 	return 0;
+}
+
+/* Only the record leads to a store in a keyring: it comes first, and nothing is made without it. */
+static int store_announce(struct store *store, const struct seal *seal) {
+	struct choice choice = {.is_open = seal_has_open_slot(seal)};
+
+	if (!store_is_in_keyring(store))
+		return 0;
+	(void) snprintf(choice.medium, sizeof(choice.medium), "%s", store_medium_name(store));
+	return choice_write(&choice);
 }
 
 int store_create(struct store *store, const char *medium, const struct kdf *kdf,
@@ -154,8 +188,12 @@ int store_create(struct store *store, const char *medium, const struct kdf *kdf,
 			return r;
 	}
 	store->generation = 0;
-	return store_commit(
-		store, TAKE_PTR(image), TAKE_PTR(seal), TAKE_PTR(key), done, userdata);
+	r = store_announce(store, seal);
+	if (r == 0)
+		r = store_commit(
+			store, TAKE_PTR(image), TAKE_PTR(seal), TAKE_PTR(key), done, userdata);
+	store->is_creating = r == 0;
+	return r;
 }
 
 int store_put(struct store *store, const struct account *account, store_done_t done,

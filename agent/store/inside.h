@@ -13,9 +13,12 @@ struct move;
 struct store {
 	struct agent *agent;
 	struct medium *medium;
+	/* The one to look at while none is recorded. */
+	char chosen[CHOICE_NAME_SIZE];
 	bool is_recorded; /* a choice lies in the state folder; never for memory */
 	enum store_state state;
 	int error;
+	bool may_be_open; /* it was chosen to open without a person */
 	int choice_error; /* -ENOTSUP: what was recorded is a medium unknown to us */
 	struct image *image;
 	struct seal *seal;
@@ -29,6 +32,7 @@ struct store {
 	void *userdata;
 	struct image *staged;
 	struct seal *staged_seal; /* store_create and store_rekey only */
+	bool is_creating;
 	int unsure; /* with which a save failed that may have happened */
 	struct move *move;
 
@@ -43,6 +47,7 @@ bool store_is_busy(const struct store *store);
 /* -ENOTSUP, -ENOMEM; then the old one stays. */
 int store_set_medium(struct store *store, const char *name);
 bool store_is_in_memory(const struct store *store);
+bool store_is_in_keyring(const struct store *store);
 /* Forgets what was read. */
 void store_drop(struct store *store, enum store_state state, int error);
 /* Reads the medium anew and tells all looks. 0 or a negative errno. */
@@ -53,4 +58,6 @@ void store_go_on(struct store *store);
 void store_clear_leftover(struct store *store);
 /* Remembers what was chosen and how new it is; without it only rollbacks go unseen. */
 void store_record(struct store *store);
+/* The first half of that. 0 or a negative errno, which is logged. */
+int store_write_choice(struct store *store);
 void store_note_known(const struct store *store);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/home.h"
 #include "agent/log.h"
@@ -17,7 +18,7 @@
 #define MAGIC "known 1\n"
 #define MAGIC_SIZE (sizeof(MAGIC) - 1)
 #define HEAD_SIZE (MAGIC_SIZE + SEAL_TAG_SALT_SIZE)
-#define SIZE_MAX_READ (HEAD_SIZE + (size_t) IMAGE_RECORDS_MAX * SEAL_TAG_SIZE)
+#define SIZE_MAX_READ (HEAD_SIZE + 2 * (size_t) IMAGE_RECORDS_MAX * SEAL_TAG_SIZE)
 
 static int compare(const void *a, const void *b) {
 	return memcmp(a, b, SEAL_TAG_SIZE);
@@ -39,42 +40,61 @@ static size_t sort_tags(uint8_t *tags, size_t n) {
 	return n_kept;
 }
 
-/* Caller frees. NULL without memory. */
-static uint8_t *compose(const struct seal *seal, const struct image *image, size_t *ret_size) {
-	uint8_t *bytes = malloc(HEAD_SIZE + (image->n_records + 1) * SEAL_TAG_SIZE), *tags;
-	size_t n = 0;
-
-	if (!bytes)
-		return NULL;
-	memcpy(bytes, MAGIC, MAGIC_SIZE);
-	memcpy(bytes + MAGIC_SIZE, seal_tag_salt(seal), SEAL_TAG_SALT_SIZE);
-	tags = bytes + HEAD_SIZE;
-	for (size_t i = 0; i < image->n_records; i++) {
+/* Adds the tags of an image behind the first `n`. The new number of them. */
+static size_t add_tags(uint8_t *tags, size_t n, const struct image *image) {
+	for (size_t i = 0; image && i < image->n_records; i++) {
 		const struct image_record *record = &image->records[i];
 
 		if (record->size > SEAL_TAGS_SIZE &&
 			memcmp(record->id, manifest_id, IMAGE_ID_SIZE) != 0)
 			memcpy(tags + n++ * SEAL_TAG_SIZE, record->bytes, SEAL_TAG_SIZE);
 	}
+	return n;
+}
+
+/* Caller frees. NULL without memory. */
+static uint8_t *compose(const struct seal *seal, const struct image *image,
+	const struct image *other, size_t *ret_size) {
+	size_t n_max = image->n_records + (other ? other->n_records : 0), n;
+	uint8_t *bytes = malloc(HEAD_SIZE + (n_max + 1) * SEAL_TAG_SIZE), *tags;
+
+	if (!bytes)
+		return NULL;
+	memcpy(bytes, MAGIC, MAGIC_SIZE);
+	memcpy(bytes + MAGIC_SIZE, seal_tag_salt(seal), SEAL_TAG_SALT_SIZE);
+	tags = bytes + HEAD_SIZE;
+	n = add_tags(tags, add_tags(tags, 0, image), other);
 	*ret_size = HEAD_SIZE + sort_tags(tags, n) * SEAL_TAG_SIZE;
 	return bytes;
 }
 
-void known_write(const struct seal *seal, const struct image *image) {
+void known_erase(void) {
+	_cleanup_(fd_closep) int directory = -1;
+
+	if (home_open(HOME_STATE, false, &directory) < 0)
+		return; /* Who cannot open it cannot be told anything out of it either. */
+	if (unlinkat(directory, KNOWN, 0) < 0 && errno != ENOENT)
+		log_warning("the note of which registries are ours could not be removed: %s",
+			strerror(errno));
+}
+
+void known_write(const struct seal *seal, const struct image *image, const struct image *other) {
 	_cleanup_(fd_closep) int directory = -1;
 	_cleanup_(freep) uint8_t *bytes = NULL, *old = NULL;
 	size_t size, old_size;
 	int r;
 
-	bytes = compose(seal, image, &size);
+	bytes = compose(seal, image, other, &size);
 	r = bytes ? home_open(HOME_STATE, true, &directory) : -ENOMEM;
 	if (r == 0 && home_read(directory, KNOWN, SIZE_MAX_READ, &old, &old_size) == 0 &&
 		old_size == size && memcmp(old, bytes, size) == 0)
 		return;
 	if (r == 0)
 		r = home_replace(directory, KNOWN, bytes, size);
-	if (r < 0)
+	if (r < 0) {
 		log_warning("which registries are ours could not be noted: %s", strerror(-r));
+		known_erase();
+	}
 }
 
 int known_has(const char *url) {

@@ -10,8 +10,14 @@
 struct image;
 struct seal;
 
-/* Writes what is not there yet. A failure is logged: the next one that cannot ask knows less. */
-void known_write(const struct seal *seal, const struct image *image);
+/*
+ * Writes the URLs of `image`, and those of `other`, which has the same salt and
+ * may be NULL. If that fails there is no file afterwards: then nobody is told
+ * that a URL is not ours.
+ */
+void known_write(const struct seal *seal, const struct image *image, const struct image *other);
+/* Forgets all: for what is about to be written under another salt. */
+void known_erase(void);
 
 /* 1 if it is, 0 if it is not, -ENOENT if nobody knows. */
 int known_has(const char *url);

@@ -25,7 +25,7 @@ struct secret;
  * save), -ESTALE (changed by another since the last load or save); then
  * nothing was written. Of an erase: 0, also if nothing is there; -EEXIST or
  * -ESTALE as above, for it is not ours to erase. Else any negative errno. After
- * -ETIMEDOUT, -ECANCELED or -EIO of a save it may have happened all the same.
+ * -ETIMEDOUT, -EINPROGRESS or -EIO of a save it may have happened all the same.
  */
 typedef void (*medium_done_t)(int error, struct image *image, void *userdata);
 /* -ENOENT: there is none. The callback takes the key over. */

@@ -148,16 +148,13 @@ static void clear_looked(int error, struct image *image, void *userdata) {
 	struct move *move = userdata;
 	int r = error;
 
-	if (r == -ENOENT) {
-		finish(move, 0);
-		return;
-	}
 	if (r == 0 && !image_has_header_of(taken, move->image)) {
 		log_warning("on '%s' lies another store, leaving it", move->to->ops->name);
 		finish(move, 0);
 		return;
 	}
-	if (r == 0 || r == -EBADMSG)
+	/* Where there is no store, parts of one may be left. */
+	if (r == 0 || r == -EBADMSG || r == -ENOENT)
 		r = medium_erase(move->to, clear_erased, move);
 	if (r < 0)
 		clear_erased(r, NULL, move);

@@ -43,7 +43,9 @@ int store_new(struct agent *agent, const char *medium, struct store **ret) {
 	if (!store)
 		return -ENOMEM;
 	store->agent = agent;
-	r = store_set_medium(store, medium ? medium : DEFAULT_MEDIUM);
+	(void) snprintf(
+		store->chosen, sizeof(store->chosen), "%s", medium ? medium : DEFAULT_MEDIUM);
+	r = store_set_medium(store, store->chosen);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(store);
@@ -106,6 +108,10 @@ bool store_is_in_memory(const struct store *store) {
 	return strcmp(store->medium->ops->name, "memory") == 0;
 }
 
+bool store_is_in_keyring(const struct store *store) {
+	return strcmp(store->medium->ops->name, "keyring") == 0;
+}
+
 bool store_is_busy(const struct store *store) {
 	return store->move || store->medium->is_busy;
 }
@@ -136,6 +142,15 @@ static void store_take_image(struct store *store, struct image *image) {
 		store_drop(store, STORE_BROKEN, r);
 		return;
 	}
+	if (seal_has_open_slot(seal) && (!store->may_be_open || !store->medium->ops->load_key)) {
+		/* Made by another program in its place: what goes in would be that one's to read. */
+		log_warning("the store opens without a passphrase, and the one that was chosen does "
+			    "not: it is not used");
+		image_free(image);
+		seal_free(seal);
+		store_drop(store, STORE_BROKEN, -EBADMSG);
+		return;
+	}
 	store->image = image;
 	store->seal = seal;
 }
@@ -161,14 +176,17 @@ static void store_loaded(int error, struct image *image, void *userdata) {
 }
 
 int store_start_look(struct store *store, bool may_ask) {
-	struct choice choice;
+	struct choice choice = {0};
 	int r;
 
 	if (!store_is_in_memory(store)) {
 		r = choice_read(&choice);
-		/* An unreadable record still says that there was a store. */
-		store->is_recorded = r != -ENOENT;
-		if (r == 0 && strcmp(choice.medium, store_medium_name(store)) != 0)
+		/* An unreadable record still says that there was a store; one of 0, that there will be. */
+		store->is_recorded = r == 0 ? choice.generation > 0 : r != -ENOENT;
+		store->may_be_open = r == 0 ? choice.is_open : r == -ENOENT;
+		if (r == -ENOENT) /* One that was recorded, and is not any more, counts for nothing. */
+			memcpy(choice.medium, store->chosen, sizeof(choice.medium));
+		if (choice.medium[0] && strcmp(choice.medium, store_medium_name(store)) != 0)
 			r = store_set_medium(store, choice.medium);
 		store->choice_error = r == -ENOTSUP ? r : 0;
 		if (r == -ENOTSUP)
@@ -197,22 +215,29 @@ int store_choose(struct store *store, const char *medium) {
 	if (store_is_busy(store))
 		return -EBUSY;
 	r = store_set_medium(store, medium);
-	if (r == 0)
-		store_drop(store, STORE_UNKNOWN, 0);
-	return r;
+	if (r < 0)
+		return r;
+	(void) snprintf(store->chosen, sizeof(store->chosen), "%s", medium);
+	store_drop(store, STORE_UNKNOWN, 0);
+	return 0;
 }
 
-void store_adopt(struct store *store) {
-	if (!store->is_recorded)
-		store_record(store);
+int store_adopt(struct store *store) {
+	if (store->is_recorded)
+		return -EEXIST;
+	store->generation = 0; /* Whatever another store here was at. */
+	return store_write_choice(store);
 }
 
-void store_record(struct store *store) {
-	struct choice choice = {.generation = store->generation};
+int store_write_choice(struct store *store) {
+	struct choice choice = {
+		.generation = store->generation,
+		.is_open = store->seal && seal_has_open_slot(store->seal),
+	};
 	int r;
 
 	if (store_is_in_memory(store))
-		return;
+		return 0;
 	(void) snprintf(choice.medium, sizeof(choice.medium), "%s", store_medium_name(store));
 	memcpy(choice.leftover, store->leftover, sizeof(choice.leftover));
 	r = choice_write(&choice);
@@ -220,13 +245,18 @@ void store_record(struct store *store) {
 		log_warning("the choice of the store could not be recorded: %s", strerror(-r));
 	else
 		store->is_recorded = true;
+	return r;
+}
+
+void store_record(struct store *store) {
+	(void) store_write_choice(store); /* Logged. What is recorded is right, if old. */
 	store_note_known(store);
 }
 
 /* A keyring can be locked or away: then this still tells which URLs are ours. */
 void store_note_known(const struct store *store) {
-	if (store->image && strcmp(store_medium_name(store), "keyring") == 0)
-		known_write(store->seal, store->image);
+	if (store->image && store_is_in_keyring(store))
+		known_write(store->seal, store->image, NULL);
 }
 
 static void store_cleared(int error, void *userdata) {
@@ -341,7 +371,9 @@ bool store_has_url(const struct store *store, const char *url) {
 }
 
 bool store_may_have_url(const struct store *store, const char *url) {
-	return store->image ? store_has_url(store, url) : known_has(url) != 0;
+	if (store->image)
+		return store_has_url(store, url);
+	return !store_is_in_keyring(store) || known_has(url) != 0;
 }
 
 uint64_t store_generation(const struct store *store) {

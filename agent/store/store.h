@@ -65,8 +65,8 @@ int store_load(struct store *store, bool may_ask, store_done_t done, void *userd
  * another is forgotten. 0, -EEXIST, -EBUSY, -ENOTSUP, -ENOMEM.
  */
 int store_choose(struct store *store, const char *medium);
-/* Keeps that choice, where a look has found a store that is not recorded. */
-void store_adopt(struct store *store);
+/* Keeps that choice, where a look has found a store that is not recorded. 0, -EEXIST, … */
+int store_adopt(struct store *store);
 
 /*
  * Makes it, on the medium of that name, and opens it: with the key of a
@@ -107,7 +107,8 @@ int store_at(const struct store *store, size_t index, struct account **ret);
 /*
  * Puts an account in place of one of the same URL and name, or anew; done when
  * it has been read back from the medium. Takes a copy. 0, -EBUSY, -ENOKEY, -ENOMEM;
- * the callback's errors are those of medium_save, -ESTALE also if what is read back differs.
+ * the callback's errors are those of medium_save, -ESTALE also if what is read back differs,
+ * -EINPROGRESS (or -ETIMEDOUT) if nobody knows what is there now.
  */
 int store_put(struct store *store, const struct account *account, store_done_t done,
 	void *userdata);

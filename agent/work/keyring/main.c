@@ -37,6 +37,8 @@ static enum refusal refusal_of(int error) {
 		return REFUSAL_STORE_EXISTS;
 	case -ESTALE:
 		return REFUSAL_STORE_CHANGED;
+	case -EINPROGRESS:
+		return REFUSAL_STORE_UNSURE;
 	case -EBUSY:
 		return REFUSAL_BUSY;
 	case -ENOMEM:

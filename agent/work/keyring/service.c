@@ -78,6 +78,8 @@ static int take_error(GError *error) {
 		r = -ETIMEDOUT;
 	else if (error->domain == G_DBUS_ERROR)
 		r = error_of_bus(error);
+	else if (g_dbus_error_is_remote_error(error)) /* Of a kind that we do not know. */
+		r = -EIO;
 	else if (error->domain == G_IO_ERROR) /* No way to the bus, or it has gone. */
 		r = -ENXIO;
 	g_error_free(error);
@@ -101,6 +103,7 @@ static int unlock(struct service *service) {
 int service_open(bool may_prompt, struct service **ret) {
 	_cleanup_(service_freep) struct service *service = calloc(1, sizeof(*service));
 	GError *error = NULL;
+	int r;
 
 	if (!service)
 		return -ENOMEM;
@@ -110,8 +113,10 @@ int service_open(bool may_prompt, struct service **ret) {
 	g_dbus_proxy_set_default_timeout(G_DBUS_PROXY(service->proxy), CALL_TIMEOUT_MSEC);
 	service->collection = secret_collection_for_alias_sync(
 		service->proxy, SECRET_COLLECTION_DEFAULT, SECRET_COLLECTION_NONE, NULL, &error);
-	if (error)
-		return take_error(error);
+	if (error) {
+		r = take_error(error);
+		return r == -ENOENT ? -ENXIO : r;
+	}
 	if (!service->collection)
 		return -ENXIO;
 	/*
@@ -119,8 +124,7 @@ int service_open(bool may_prompt, struct service **ret) {
 	 * in a locked collection like one for an item that is not there.
 	 */
 	if (secret_collection_get_locked(service->collection)) {
-		int r = may_prompt ? unlock(service) : -ENOKEY;
-
+		r = may_prompt ? unlock(service) : -ENOKEY;
 		if (r < 0)
 			return r;
 	}
@@ -218,8 +222,11 @@ int service_find(struct service *service, const char *schema,
 		flags |= SECRET_SEARCH_LOAD_SECRETS;
 	found = secret_service_search_sync(service->proxy, NULL, table, flags, NULL, &error);
 	g_hash_table_unref(table);
-	if (error)
-		return take_error(error);
+	if (error) {
+		/* One that went away between being found and being looked at: not the answer 'none'. */
+		r = take_error(error);
+		return r == -ENOENT ? -EIO : r;
+	}
 	r = take_items(found, with_secrets, ret);
 	g_list_free_full(found, g_object_unref);
 	return r;

@@ -23,6 +23,8 @@
 #define KEY_SIZE 32
 /* How often a load begins again because another program is changing the store. */
 #define LOAD_TRIES 5
+/* How much of what a crash left a load removes, since somebody waits for it. */
+#define CLEAN_MAX 16
 
 static void write_hex(char *to, const uint8_t *bytes, size_t size) {
 	static const char digits[] = "0123456789abcdef";
@@ -60,13 +62,12 @@ static bool is_manifest(const struct image_record *record) {
 	return memcmp(record->id, manifest_id, IMAGE_ID_SIZE) == 0;
 }
 
-/* The place of a record's item, or -1. */
-static ptrdiff_t find_name(const struct service_items *items, const struct name *name) {
-	for (size_t i = 0; i < service_items_n(items); i++) {
-		if (has_name(items, i, name))
-			return (ptrdiff_t) i;
-	}
-	return -1;
+/* The place of a record's item from `i` on, or one behind the last. */
+static size_t find_name(
+	const struct service_items *items, const struct name *name, size_t i) {
+	while (i < service_items_n(items) && !has_name(items, i, name))
+		i++;
+	return i;
 }
 
 /* The same header and manifest, and for each other record the hash of it. Caller frees *ret. */
@@ -91,9 +92,10 @@ static int make_outline(const struct image *image, struct image **ret) {
 	return 0;
 }
 
-/* Removes the items of records that the outline does not name. */
-static int remove_others(const struct image *outline, const struct service_items *items) {
-	for (size_t i = 0; i < service_items_n(items); i++) {
+/* Removes items of records that the outline does not name, `n_max` of them at most. */
+static int remove_others(
+	const struct image *outline, const struct service_items *items, size_t n_max) {
+	for (size_t i = 0; i < service_items_n(items) && n_max > 0; i++) {
 		bool is_named = false;
 		int r;
 
@@ -105,9 +107,12 @@ static int remove_others(const struct image *outline, const struct service_items
 			name = name_of(outline->records[j].id, outline->records[j].bytes);
 			is_named = has_name(items, i, &name);
 		}
-		r = is_named ? 0 : service_items_delete(items, i);
+		if (is_named)
+			continue;
+		r = service_items_delete(items, i);
 		if (r < 0)
 			return r;
+		n_max--;
 		worker_tell_progress();
 	}
 	return 0;
@@ -115,11 +120,9 @@ static int remove_others(const struct image *outline, const struct service_items
 
 static int take_record(const struct service_items *items, const struct image_record *outlined,
 	struct image *image) {
-	_cleanup_(freep) uint8_t *bytes = NULL;
 	uint8_t hash[CIPHER_HASH_SIZE];
 	struct name name;
-	ptrdiff_t at;
-	size_t size;
+	size_t size, at;
 	int r;
 
 	if (is_manifest(outlined))
@@ -127,16 +130,21 @@ static int take_record(const struct service_items *items, const struct image_rec
 	if (outlined->size != CIPHER_HASH_SIZE)
 		return -EBADMSG;
 	name = name_of(outlined->id, outlined->bytes);
-	at = find_name(items, &name);
-	if (at < 0)
-		return -EBADMSG;
-	r = service_items_bytes(items, (size_t) at, &bytes, &size);
-	if (r < 0)
-		return r == -ENOENT ? -EBADMSG : r;
-	cipher_hash(hash, bytes, size);
-	if (memcmp(hash, outlined->bytes, CIPHER_HASH_SIZE) != 0)
-		return -EBADMSG;
-	return image_put(image, outlined->id, bytes, size);
+	/* Another program may have put one of the same name beside it. */
+	for (at = find_name(items, &name, 0); at < service_items_n(items);
+		at = find_name(items, &name, at + 1)) {
+		_cleanup_(freep) uint8_t *bytes = NULL;
+
+		r = service_items_bytes(items, at, &bytes, &size);
+		if (r == -EBADMSG || r == -ENOENT)
+			continue;
+		if (r < 0)
+			return r;
+		cipher_hash(hash, bytes, size);
+		if (memcmp(hash, outlined->bytes, CIPHER_HASH_SIZE) == 0)
+			return image_put(image, outlined->id, bytes, size);
+	}
+	return -EBADMSG;
 }
 
 static int take_all(const struct service_items *items, const struct image *outline,
@@ -163,7 +171,7 @@ static void clean(struct service *service, const struct root *root) {
 		memcmp(now.digest, root->digest, CIPHER_HASH_SIZE) != 0 ||
 		service_find(service, STORE_SCHEMA, &part_record, 1, false, &items) < 0)
 		return;
-	(void) remove_others(root->outline, items);
+	(void) remove_others(root->outline, items, CLEAN_MAX);
 }
 
 /* 0, -EAGAIN if the root was replaced meanwhile, or what is wrong. */
@@ -241,7 +249,7 @@ int store_items_load(
 	int r = -EAGAIN;
 
 	(void) task;
-	for (int i = 0; r == -EAGAIN && i < LOAD_TRIES; i++)
+	for (int i = 0; (r == -EAGAIN || r == -EIO) && i < LOAD_TRIES; i++)
 		r = load_once(service, &image, digest);
 	if (r < 0)
 		return r == -EAGAIN ? -EBUSY : r;
@@ -272,7 +280,7 @@ static int save_records(struct service *service, const struct image *image,
 		if (is_manifest(record))
 			continue;
 		name = name_of(record->id, outline->records[i].bytes);
-		if (find_name(there, &name) >= 0)
+		if (find_name(there, &name, 0) < service_items_n(there))
 			continue;
 		r = service_store(
 			service, STORE_SCHEMA, attributes, 3, LABEL, record->bytes, record->size);
@@ -320,12 +328,13 @@ int store_items_save(
 		r = save_key(service, task);
 	if (r == 0)
 		r = save_records(service, image, outline, there);
-	if (r == 0)
-		r = save_root(service, outline, answer);
 	if (r < 0)
-		return r;
+		return r; /* The old root is there, and knows nothing of the new records. */
+	r = save_root(service, outline, answer);
+	if (r < 0)
+		return r == -EBADMSG ? r : -EINPROGRESS;
 	/* Saved. What is left over is no failure any more: the next load or save removes it. */
-	(void) remove_others(outline, there);
+	(void) remove_others(outline, there, SIZE_MAX);
 	(void) fields_get_u64(task, FIELD_KEEPS_KEY, &keeps_key); /* Absent: it goes. */
 	if (!keeps_key)
 		(void) erase_all(service, &part_key);
