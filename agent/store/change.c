@@ -78,12 +78,11 @@ static void store_unsure(int error, struct image *image, void *userdata) {
 		store_read_back(0, TAKE_PTR(taken), store);
 		return;
 	}
-	if (!is_old) {
+	if (!is_old)
 		store_drop(store, STORE_UNKNOWN, 0);
-		/* A keyring that does not answer is said to leave that open. */
-		if (store->unsure != -ETIMEDOUT)
-			store->unsure = -EINPROGRESS;
-	}
+	/* A keyring that did not answer may still do it; of that -ETIMEDOUT tells by itself. */
+	if (store->unsure != -ETIMEDOUT)
+		store->unsure = is_old ? -EIO : -EINPROGRESS;
 	store_finish(store, store->unsure);
 }
 
@@ -193,6 +192,8 @@ int store_create(struct store *store, const char *medium, const struct kdf *kdf,
 		r = store_commit(
 			store, TAKE_PTR(image), TAKE_PTR(seal), TAKE_PTR(key), done, userdata);
 	store->is_creating = r == 0;
+	if (r < 0 && store_is_in_keyring(store))
+		(void) choice_erase(); /* Or it says of none that there may be one. */
 	return r;
 }
 

@@ -22,7 +22,8 @@ from test_agent_workers import tree  # noqa: E402, F401 - a fixture
 from tree import Tree  # noqa: E402
 from worker_program import ask_worker, enumerators  # noqa: E402
 
-pytestmark = [needs_gnome_keyring, pytest.mark.usefixtures("nothing_leaks")]
+pytestmark = [
+    needs_gnome_keyring, pytest.mark.release, pytest.mark.usefixtures("nothing_leaks")]
 
 # What is wrong with an item.
 

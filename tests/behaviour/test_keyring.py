@@ -14,7 +14,7 @@ from desk import PASSPHRASE, TOKEN, Desk, code, get, publish
 from keyring import OURS, Bus, Keyring, needs_gnome_keyring
 from play import APPROVE, CRATES_IO, OTHER_TOKEN, UNLOCK, lent_pty, log_out, provider, token_of
 
-pytestmark = needs_gnome_keyring
+pytestmark = [needs_gnome_keyring, pytest.mark.release]
 
 OTHERS = "https://github.com/somebody/elses-index"
 IN_TIME = 5  # seconds for a refusal, whatever the keyring does

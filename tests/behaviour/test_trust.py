@@ -292,7 +292,7 @@ def test_ca_that_is_given_up_is_shown_as_that(ready_desk, registry):
 def test_list_and_status_have_the_fields_of_the_protocol(open_desk, registry):
     open_desk.login(registry)
     listed = json.loads(open_desk.succeed("--json", "list"))
-    assert listed["schema"] == 1 and {*listed} == {"schema", "kind", "accounts"}
+    assert listed["schema"] == 1 and {*listed} == {"schema", "kind", "level", "store", "accounts"}
     (account,) = listed["accounts"]
     assert {*account} == FIELDS
     assert account["for"] == "all" and account["type"] == "bearer"

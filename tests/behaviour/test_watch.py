@@ -17,7 +17,7 @@ from play import APPROVE, CRATES_IO, is_locked, lent_pty, token_of
 from scan import memory_size, memory_traces
 
 pytestmark = [
-    pytest.mark.both,  # Only the release build has the sandbox.
+    pytest.mark.release,  # Only that build has the sandbox.
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into a hardened agent")]
 
 INHIBITOR = ("sleep", "cpub-agent", "Forgets its keys first", "delay")

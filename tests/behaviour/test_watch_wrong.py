@@ -19,8 +19,9 @@ from play import is_locked  # noqa: E402
 from tree import Tree  # noqa: E402
 from worker_program import Worker  # noqa: E402
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root may look into a hardened agent")
+pytestmark = [
+    pytest.mark.release,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into a hardened agent")]
 
 SYSTEM_BUS = "/run/dbus/system_bus_socket"
 SILENCE = 10  # seconds until a worker counts as hanging
@@ -117,20 +118,17 @@ def test_a_bus_that_hangs_holds_up_nobody(desk, bus):
         desk.wait(lambda: not procfs.watchers(desk.agent.pid), "the worker to be gone", 5)
 
 
-def test_no_bus_is_told_once_and_tried_less_and_less_often(desk, tmp_path):
-    # For the journal each line begins with its level: 4 is a warning, 7 is for --verbose alone.
-    desk.start(DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={tmp_path}/nobody", JOURNAL_STREAM="1:1")
+def test_a_bus_that_is_not_there_is_tried_less_and_less_often(desk, tmp_path):
+    desk.start(DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={tmp_path}/nobody")
     desk.init()
-    tries = r"^<(.)>worker 'worker-watch' gave up: no system bus: No such file or directory"
 
-    def levels():
-        return re.findall(tries, desk.log.read_text(), flags=re.M)
+    def n_tries():
+        return desk.log.read_text().count("'worker-watch' gave up: no system bus: No such file")
 
-    desk.wait(levels, "the first try")
+    desk.wait(n_tries, "the first try")
     begin = time.monotonic()
-    desk.wait(lambda: len(levels()) == 3, "two more tries")
+    desk.wait(lambda: n_tries() == 3, "two more tries")
     assert 2.5 < time.monotonic() - begin < 15  # after 1 s, then after 2 s
-    assert levels() == ["4", "7", "7"]
     assert is_unheard(desk)
 
 
