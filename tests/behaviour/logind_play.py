@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import signal
 import subprocess
 import sys
@@ -72,8 +73,12 @@ class SystemBus:
         self.daemon = subprocess.Popen(
             ["dbus-daemon", f"--config-file={self.config}", "--nofork", "--nopidfile"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait(self.path.exists, "the bus")
+        wait(self._takes_calls, "the bus")
         return self
+
+    def _takes_calls(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.path)) == 0
 
     def end(self) -> None:
         self._end("daemon")

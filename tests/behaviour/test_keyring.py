@@ -253,6 +253,7 @@ def test_many_at_once_open_a_store_without_a_passphrase(readable):
 
 def test_a_lock_while_the_key_is_on_its_way_holds(readable, keyring):
     readable.succeed("lock")
+    readable.wait(lambda: not procfs.children(readable.agent.pid), "what came before to be over")
     with keyring.frozen(), readable.line() as line:
         line.send({"v": 1, "kind": "list"})
         readable.wait(lambda: "worker-keyring" in procfs.children(readable.agent.pid).values(),
@@ -347,6 +348,7 @@ def test_cargo_gets_a_frozen_keyring_s_refusal_from_the_provider(sealed, keyring
 
 
 def test_a_frozen_keyring_holds_up_nobody_who_does_not_need_it(sealed, keyring):
+    sealed.wait(lambda: not procfs.children(sealed.agent.pid), "what came before to be over")
     with keyring.frozen(), sealed.line() as saving:
         saving.send({"v": 1, "kind": "login", "registry": {"index-url": CRATES_IO},
                      "token": OTHER_TOKEN, "account": "b", "url-source": "given",

@@ -175,6 +175,7 @@ def test_a_registry_that_could_not_be_noted_is_not_called_a_strangers(readable, 
 
 
 def test_a_registry_of_a_login_that_was_cut_short_is_noted_before(readable, keyring):
+    readable.wait(lambda: not procfs.children(readable.agent.pid), "the login to be over")
     with readable.line() as line:
         line.send(login(index=OTHERS))
         readable.wait(lambda: storing(readable), "the save to be under way")
@@ -202,6 +203,7 @@ def test_a_save_that_cannot_be_read_back_is_told_as_unknown(readable, tmp_path):
     readable.daemon = tree.libexec / "cpub-agentd"
     readable.start()
     assert accounts(readable) == {"default"}
+    readable.wait(lambda: not procfs.children(readable.agent.pid), "that look to be over")
     with readable.line() as line:
         line.send(login("b"))
         readable.wait(lambda: storing(readable), "the save to be under way")
