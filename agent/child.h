@@ -16,6 +16,8 @@ enum worker {
 	WORKER_KEYRING,
 	WORKER_CARGO_KEYRING, /* the same program, on other errands: one may wait long for a person */
 	WORKER_WATCH,
+	WORKER_SEAL,
+	WORKER_INSPECT,
 	_WORKER_MAX,
 };
 

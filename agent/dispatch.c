@@ -15,6 +15,10 @@
 #include "agent/unattended.h"
 #include "protocol/request.h"
 
+static void pending_handle(struct session *session) {
+	session_refuse(session, REFUSAL_OPERATION_NOT_SUPPORTED, NULL);
+}
+
 /* One row a kind. */
 static const struct dispatch_row rows[] = {
 	/* `get` opens the store itself for an act, so that one passphrase unlocks and approves. */
@@ -32,6 +36,16 @@ static const struct dispatch_row rows[] = {
 	[KIND_MOVE] = {move_check, move_handle, NEEDS_WAKE, ACT_LOOSEN},
 	[KIND_TRUST] = {trust_check, trust_handle, NEEDS_OPEN, ACT_LOOSEN},
 	[KIND_IMPORT] = {NULL, import_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_SEAL] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_PROPOSE] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_VERIFY] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_PUBLISH] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_AWAIT] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_YANK] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_UNYANK] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_OWNER] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_REVOKE] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_CHECK] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 

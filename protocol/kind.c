@@ -16,6 +16,16 @@ static const struct kind_row rows[] = {
 	[KIND_MOVE] = {"move"},
 	[KIND_TRUST] = {"trust", .has_registry = true},
 	[KIND_IMPORT] = {"import"},
+	[KIND_SEAL] = {"seal", .has_registry = true},
+	[KIND_PROPOSE] = {"propose"},
+	[KIND_VERIFY] = {"verify"},
+	[KIND_PUBLISH] = {"publish"},
+	[KIND_AWAIT] = {"await"},
+	[KIND_YANK] = {"yank", .has_registry = true},
+	[KIND_UNYANK] = {"unyank", .has_registry = true},
+	[KIND_OWNER] = {"owner", .has_registry = true},
+	[KIND_REVOKE] = {"revoke", .has_registry = true},
+	[KIND_CHECK] = {"check", .has_registry = true},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 

@@ -10,6 +10,7 @@
 #define CRATE_NAME_MAX 64
 #define ACCOUNT_NAME_MAX 64
 #define SEMVER_MAX 150
+#define LOGIN_MAX 128
 #define SHA256_HEX_SIZE 64
 
 static bool name_is_valid(const char *name, const char *first, const char *all, size_t size_max) {
@@ -24,6 +25,26 @@ bool crate_name_is_valid(const char *name) {
 
 bool account_name_is_valid(const char *name) {
 	return name_is_valid(name, LETTERS DIGITS, LETTERS DIGITS "._-", ACCOUNT_NAME_MAX);
+}
+
+/* `github:org:team`; on crates.io the parts have no slash (controllers/krate/owners.rs). */
+static bool team_is_valid(const char *team) {
+	const char *first = strchr(team, ':'), *second = strchr(first + 1, ':');
+
+	return first > team && second && second > first + 1 && second[1] != '\0' &&
+		!strchr(second + 1, ':') && !strchr(team, '/');
+}
+
+bool owner_login_is_valid(const char *login) {
+	size_t size = strnlen(login, LOGIN_MAX + 1);
+
+	if (size == 0 || size > LOGIN_MAX)
+		return false;
+	for (const char *at = login; *at; at++) {
+		if (*at <= ' ' || *at > '~' || strchr("\"'\\", *at))
+			return false;
+	}
+	return !strchr(login, ':') || team_is_valid(login);
 }
 
 bool sha256_hex_is_valid(const char *text) {

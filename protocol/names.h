@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The two names of one registry: what cargo sends, and what cargo downloads. */
+/* What cargo sends; `sparse+https://index.crates.io/`, from which it downloads, is the same registry. */
 #define CRATES_IO_INDEX "https://github.com/rust-lang/crates.io-index"
-#define CRATES_IO_SPARSE_INDEX "sparse+https://index.crates.io/"
 /* What cargo calls it, which no configuration has to say. */
 #define CRATES_IO_NAME "crates-io"
 
@@ -24,6 +23,13 @@
 bool crate_name_is_valid(const char *name);
 /* Semantic Versioning 2.0.0, at most 150 bytes (crates.io's limit). */
 bool semver_is_valid(const char *version);
+/* Below 0, 0, above 0, as in strcmp, for two valid ones: by section 11, so without build metadata. */
+int semver_compare(const char *a, const char *b);
+/*
+ * An owner's login, 1 to 128 bytes of printable ASCII without space, quote and backslash. With a
+ * colon it is a team, three parts that are not empty and have no slash: `github:org:team`.
+ */
+bool owner_login_is_valid(const char *login);
 /* 64 lower-case hexadecimal digits, as cargo sends `cksum`. */
 bool sha256_hex_is_valid(const char *text);
 /* 1 to 64 of [A-Za-z0-9._-], the first a letter or digit. Ours; shown in prompts. */

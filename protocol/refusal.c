@@ -179,6 +179,50 @@ static const struct {
 		"the registry answered with a redirect, which is never followed; use the URL that it "
 		"points to if you trust it"},
 
+	[REFUSAL_UNPINNED] = {"unpinned", EXIT_NEEDS,
+		"this account was made without asking the index, so there is no API that its token may go "
+		"to; run `cpub-agent trust` for this registry"},
+	[REFUSAL_REGISTRY_REFUSED] = {"registry-refused", EXIT_REGISTRY,
+		"the registry said no; nothing was changed there"},
+	[REFUSAL_TOKEN_UNKNOWN] = {"token-unknown", EXIT_REGISTRY,
+		"the registry does not know this token: it was revoked, has expired, or is another "
+		"registry's; it stays stored; make a new one and run `cpub-agent login --replace`"},
+	[REFUSAL_TOKEN_SCOPE] = {"token-scope", EXIT_REGISTRY,
+		"the token may not do this: its scopes, or the crates that it is for, do not cover it; "
+		"make one that may, and run `cpub-agent login --replace`"},
+	[REFUSAL_RATE_LIMITED] = {"rate-limited", EXIT_REGISTRY,
+		"the registry was asked for too much in a short time; nothing was changed there, try "
+		"again later"},
+	[REFUSAL_REGISTRY_UNAVAILABLE] = {"registry-unavailable", EXIT_REGISTRY,
+		"the registry takes no changes at the moment; try again later"},
+	[REFUSAL_ANSWER_INVALID] = {"answer-invalid", EXIT_REGISTRY,
+		"the registry's answer makes no sense; ask its operator"},
+	[REFUSAL_OUTCOME_UNKNOWN] = {"outcome-unknown", EXIT_NETWORK,
+		"the request was sent and its answer lost, so nobody knows whether it was carried out; "
+		"look with `cpub-agent check` before you try again"},
+
+	[REFUSAL_CRATE_INVALID] = {"crate-invalid", EXIT_MISMATCH,
+		"the file is not a crate that a registry takes; nothing was sent"},
+	[REFUSAL_CRATE_INCOMPLETE] = {"crate-incomplete", EXIT_MISMATCH,
+		"the manifest lacks what the registry requires; correct `Cargo.toml`; nothing was sent"},
+	[REFUSAL_CRATE_TOO_LARGE] = {"crate-too-large", EXIT_MISMATCH,
+		"the crate file is larger than what is sent without being told so; exclude what does not "
+		"belong in it, or give `--max-size`"},
+	[REFUSAL_NO_ROOM] = {"no-room", EXIT_FAILED,
+		"there is not enough free memory to hold the crate file; close something, and try again"},
+	[REFUSAL_VERSION_EXISTS] = {"version-exists", EXIT_MISMATCH,
+		"the registry has this version already, and none can be published twice; raise the "
+		"version"},
+	[REFUSAL_NOT_SEALED] = {"not-sealed", EXIT_DENIED,
+		"no such crate and version was sealed on this connection; nothing was sent"},
+	[REFUSAL_NOT_APPROVED] = {"not-approved", EXIT_DENIED,
+		"nobody has approved this, or the approval is over; nothing was sent"},
+	[REFUSAL_NOT_VERIFIED] = {"not-verified", EXIT_MISMATCH,
+		"the approval was for a crate that is built first, and no build has shown that it is the "
+		"same file; nothing was sent"},
+	[REFUSAL_CRATE_DIFFERS] = {"crate-differs", EXIT_MISMATCH,
+		"what the build packaged is not what was approved; nothing was sent"},
+
 	[REFUSAL_WORKER_FAILED] = {"worker-failed", EXIT_FAILED,
 		"a helper program of cpub-agent failed; look at the agent's log"},
 	[REFUSAL_WORKER_TIMEOUT] = {"worker-timeout", EXIT_FAILED,

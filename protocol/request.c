@@ -30,7 +30,8 @@ int url_source_from_name(const char *name, enum url_source *ret) {
 }
 
 bool request_takes_file(const struct request *request) {
-	return (request->kind == KIND_IMPORT && !request->from_keyring) || request->secret_in_file;
+	return (request->kind == KIND_IMPORT && !request->from_keyring) || request->secret_in_file ||
+	       request->kind == KIND_SEAL || request->kind == KIND_VERIFY;
 }
 
 struct request *request_new(enum kind kind) {
@@ -48,6 +49,12 @@ static void free_text(char *text) {
 	if (text)
 		explicit_bzero(text, strlen(text));
 	free(text);
+}
+
+static void free_list(char **list) {
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
 }
 
 struct request *request_free(struct request *request) {
@@ -73,6 +80,13 @@ struct request *request_free(struct request *request) {
 	free_text(request->wipe);
 	free_text(request->store);
 	free_text(request->to);
+	for (size_t i = 0; i < request->n_releases; i++) {
+		free(request->releases[i].crate);
+		free(request->releases[i].version);
+	}
+	free(request->releases);
+	free_list(request->add);
+	free_list(request->remove);
 	free(request);
 	return NULL;
 }

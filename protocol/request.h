@@ -27,6 +27,16 @@ enum url_source {
 	_URL_SOURCE_INVALID = -1,
 };
 
+/* A version of a crate. */
+struct request_release {
+	char *crate;
+	char *version;
+};
+
+/* How many versions one request names, and how many logins in each of its lists (crates.io takes 10). */
+#define RELEASES_IN_REQUEST_MAX 64
+#define LOGINS_IN_REQUEST_MAX 10
+
 /* Texts are NULL where the request has none. */
 struct request {
 	enum kind kind;
@@ -76,6 +86,26 @@ struct request {
 
 	/* move: the name of a medium that lasts */
 	char *to;
+
+	/* seal: the largest file that is taken, in bytes; 0: as the registry's kind has it */
+	int64_t size_max;
+	/* propose: a verify build follows; look at all and ask nobody; what is listed already is done */
+	bool will_verify;
+	bool is_dry_run;
+	bool may_resume;
+	/* Lines of progress may come before the answer. */
+	bool wants_progress;
+
+	/* yank, unyank: each name and version checked */
+	struct request_release *releases;
+	size_t n_releases;
+
+	/* owner: logins, checked, as lists ended by NULL; NULL where there are none */
+	char **add;
+	char **remove;
+
+	/* revoke: locally it goes in any case */
+	bool forget;
 
 	/* login, init, unlock, passwd: the secret comes through a pipe sent with the request. */
 	bool secret_in_pipe;

@@ -7,6 +7,7 @@
 
 #include "json.h"
 #include "names.h"
+#include "request_release.h"
 #include "secret.h"
 
 /* Copies an optional text member: 0 also when it is absent, -EBADMSG if it is no text. */
@@ -346,6 +347,19 @@ static int take_fields(const struct json *root, struct request *request) {
 		return take_move(root, request);
 	case KIND_TRUST:
 		return take_network(root, request);
+	case KIND_REVOKE:
+		r = take_use(root, request);
+		return r < 0 ? r : request_take_release(root, request);
+	case KIND_SEAL:
+	case KIND_PROPOSE:
+	case KIND_PUBLISH:
+	case KIND_VERIFY:
+	case KIND_AWAIT:
+	case KIND_YANK:
+	case KIND_UNYANK:
+	case KIND_OWNER:
+	case KIND_CHECK:
+		return request_take_release(root, request);
 	case KIND_LIST:
 	case KIND_STATUS:
 	case KIND_LOCK:

@@ -13,6 +13,28 @@ static void write_flag(struct json_writer *writer, const char *name, bool value)
 		json_write_bool(writer, name, value);
 }
 
+static void write_list(struct json_writer *writer, const char *name, char *const *list) {
+	if (!list)
+		return;
+	json_write_array(writer, name);
+	for (; *list; list++)
+		json_write_string(writer, NULL, *list);
+	json_write_array_end(writer);
+}
+
+static void write_releases(struct json_writer *writer, const struct request *request) {
+	if (request->n_releases == 0)
+		return;
+	json_write_array(writer, "releases");
+	for (size_t i = 0; i < request->n_releases; i++) {
+		json_write_object(writer, NULL);
+		json_write_string(writer, "name", request->releases[i].crate);
+		json_write_string(writer, "vers", request->releases[i].version);
+		json_write_object_end(writer);
+	}
+	json_write_array_end(writer);
+}
+
 void request_write(struct json_writer *writer, const struct request *request) {
 	json_write_object(writer, NULL);
 	json_write_integer(writer, "v", 1);
@@ -55,6 +77,16 @@ void request_write(struct json_writer *writer, const struct request *request) {
 	write_text(writer, "store", request->store);
 	write_flag(writer, "no-passphrase", request->no_passphrase);
 	write_text(writer, "to", request->to);
+	if (request->size_max > 0)
+		json_write_integer(writer, "size-max", request->size_max);
+	write_flag(writer, "verify", request->will_verify);
+	write_flag(writer, "dry-run", request->is_dry_run);
+	write_flag(writer, "resume", request->may_resume);
+	write_releases(writer, request);
+	write_list(writer, "add", request->add);
+	write_list(writer, "remove", request->remove);
+	write_flag(writer, "forget", request->forget);
+	write_flag(writer, "progress", request->wants_progress);
 	write_flag(writer, "secret-in-pipe", request->secret_in_pipe);
 	json_write_object_end(writer);
 }

@@ -291,7 +291,7 @@ bool registry_url_is_sparse(const char *url) {
 
 const char *registry_url_sparse_root(const char *url) {
 	if (registry_url_is_crates_io(url))
-		url = CRATES_IO_SPARSE_INDEX;
+		return HTTPS "index.crates.io";
 	return registry_url_is_sparse(url) ? url + strlen(SPARSE) : NULL;
 }
 

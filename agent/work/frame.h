@@ -59,6 +59,22 @@ enum field {
 	FIELD_LAST_VERSION,  /* the last one that the index lists */
 	FIELD_CHECKSUM,	     /* sha256 that the index has for FIELD_VERSION; absent if not listed */
 
+	/* net, for an act at the API (FIELD_URL is then the pinned API): */
+	FIELD_USERS = 64,      /* task: logins, a line each */
+	FIELD_OUTCOME,	       /* u64: enum outcome */
+	FIELD_CODE,	       /* u64: enum refusal that says why it is not OUTCOME_DONE */
+	FIELD_HINT,	       /* u64: enum hint */
+	FIELD_WARNINGS,	       /* cleaned lines; seal and inspect, too */
+	FIELD_RETRY_AFTER,     /* u64: Unix time */
+	FIELD_DATE,	       /* u64: Unix time of the answer's Date header; any errand */
+	FIELD_DONE,	       /* u64: bytes, in a progress frame; seal, too */
+	FIELD_TOTAL,	       /* u64: bytes, in a progress frame; seal, too */
+	FIELD_MESSAGE,	       /* what the registry says of a success, cleaned */
+	FIELD_LOGIN,	       /* in a find: an owner's login; FIELD_FOUND and the tags after it */
+	FIELD_OWNER_KIND,      /* in a find: "user" or "team" */
+	FIELD_NAME,	       /* in a find: perhaps a name for people */
+	FIELD_HIGHEST_VERSION, /* ERRAND_CRATE: the highest by Semantic Versioning */
+
 	/*
 	 * import: a file is sent along, perhaps with the key of one token -> FIELD_SECRET, or
 	 * FIELD_FOUND and the tags after it, one for each find: fields again, the rest of these.
@@ -76,6 +92,22 @@ enum field {
 
 	/* import again: the first find; no tag of another worker comes after it. */
 	FIELD_FOUND = 128,
+
+	/*
+	 * seal: a lent file and an empty file in memory are sent along; the latter is filled and sealed
+	 * -> size, sha256 (FIELD_CHECKSUM).
+	 * inspect: a sealed crate file and an empty file in memory, which takes the metadata -> the
+	 * rest of these, with FIELD_CRATE, FIELD_VERSION and FIELD_WARNINGS. Or two sealed crate files.
+	 */
+	FIELD_SIZE_MAX = 240,	/* seal task, u64: bytes that may be taken */
+	FIELD_SIZE,		/* u64: bytes of the crate file */
+	FIELD_INSPECT_ERRAND,	/* u64: enum inspect_errand */
+	FIELD_INDEX_URL,	/* inspect task: canonical URL of the registry's index */
+	FIELD_UNPACKED,		/* u64: bytes of all files in the archive */
+	FIELD_ENTRIES,		/* u64: how many there are */
+	FIELD_NEEDS,		/* names of the crates of the same registry that it depends on, a line each */
+	FIELD_DIFFERENT,	/* names of the files that differ, cleaned, a line each, 32 at most */
+	FIELD_N_DIFFERENT,	/* u64: how many there are in all */
 
 	/*
 	 * keyring: an errand -> what it asks for. An image travels in a file in memory that is
@@ -105,7 +137,43 @@ enum errand {
 	ERRAND_CONFIG, /* an index's config.json -> api, dl, auth-required */
 	ERRAND_PROBE,  /* crates.io's GET /api/v1/me -> a verdict on the token */
 	ERRAND_CRATE,  /* a crate's file in a sparse index -> is new, last version, checksum */
+	/* These go to the API with the token; they say what came of it by FIELD_OUTCOME. */
+	ERRAND_PUBLISH, /* two files are sent along: the metadata, and the crate file */
+	ERRAND_YANK,
+	ERRAND_UNYANK,
+	ERRAND_OWNERS_ADD,
+	ERRAND_OWNERS_REMOVE,
+	ERRAND_OWNERS_LIST, /* perhaps without a token */
+	ERRAND_REVOKE,
 	_ERRAND_MAX,
+};
+
+/* What became of an act at the registry. Nothing that may have happened is called refused. */
+enum outcome {
+	OUTCOME_DONE,
+	OUTCOME_REFUSED, /* surely not done: the registry said so, or the request never went out */
+	OUTCOME_UNKNOWN, /* it was sent, and no answer tells what came of it */
+	_OUTCOME_MAX,
+};
+
+/* What crates.io's words ask for, where its publishing guide says what to do. */
+enum hint {
+	HINT_NONE,
+	HINT_EMAIL,	 /* a verified e-mail address */
+	HINT_SCOPE,	 /* a token with other scopes or crates */
+	HINT_OWNER,	 /* the crate is somebody else's */
+	HINT_TEAM,	 /* team members may publish, not change owners; or the team is not found */
+	HINT_ORG_ACCESS, /* the organisation restricts what its members' applications see */
+	HINT_TRUSTED_PUBLISHING, /* only Trusted Publishing may publish this crate */
+	HINT_ACCOUNT_TOKEN, /* a trusted-publishing token cannot do it: a token of a person can */
+	_HINT_MAX,
+};
+
+/* What worker-inspect is sent for. */
+enum inspect_errand {
+	INSPECT_CRATE,	 /* reads, checks, and writes the metadata */
+	INSPECT_COMPARE, /* which files differ between two */
+	_INSPECT_ERRAND_MAX,
 };
 
 /* What worker-keyring is sent for. */

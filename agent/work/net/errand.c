@@ -178,6 +178,13 @@ enum refusal errand_read(const struct net_task *task, const struct http_answer *
 		return errand_read_probe(task, http, answer, ret_detail);
 	case ERRAND_CRATE:
 		return errand_read_crate(task, http, answer, ret_detail);
+	case ERRAND_PUBLISH:
+	case ERRAND_YANK:
+	case ERRAND_UNYANK:
+	case ERRAND_OWNERS_ADD:
+	case ERRAND_OWNERS_REMOVE:
+	case ERRAND_OWNERS_LIST:
+	case ERRAND_REVOKE:
 	case _ERRAND_MAX:
 		break;
 	}
