@@ -18,6 +18,15 @@ struct reply;
 struct request;
 struct verb;
 
+/* More of one kind than this is a mistake. */
+#define TEXTS_MAX 256
+
+/* What was given several times, in that order. */
+struct texts {
+	const char *items[TEXTS_MAX];
+	size_t n;
+};
+
 /* What the command line said. Texts are borrowed from argv. */
 struct command {
 	const struct verb *verb; /* NULL: none was given */
@@ -58,6 +67,8 @@ struct command {
 
 	/* The word behind the verb, one of its `objects`; NULL without. */
 	const char *object;
+	/* The words behind a verb that takes some of the person's own. */
+	struct texts words;
 
 	/* setup */
 	bool check;
@@ -67,11 +78,18 @@ struct command {
 	bool with_secret;
 };
 
-/* One option: a flag, or with a text behind it. `offset` is its place in struct command. */
+/* What an option takes, and so what lies at its place in struct command. */
+enum option_kind {
+	OPTION_FLAG,  /* nothing: a bool */
+	OPTION_TEXT,  /* a text: a pointer; the last one holds */
+	OPTION_TEXTS, /* a text each time: struct texts */
+};
+
+/* One option. `offset` is its place in struct command. */
 struct verb_option {
 	const char *name;
 	char letter; /* 0 for none */
-	bool has_text;
+	enum option_kind kind;
 	size_t offset;
 };
 
@@ -81,6 +99,8 @@ struct verb {
 	const char *help;
 	/* The words of which one may follow, as `cargo` does `setup`, ended by NULL; NULL for none. */
 	const char *const *objects;
+	/* What it takes words of, as messages call it ("CRATE@VERSION"); NULL: of nothing. */
+	const char *takes;
 	/* The options of this verb alone, ended by one without a name. */
 	const struct verb_option *options;
 	enum exit_code (*run)(struct command *command);

@@ -72,12 +72,12 @@ static enum exit_code run(struct command *command) {
 }
 
 static const struct verb_option options[] = {
-	{"registry", 0, true, offsetof(struct command, registry)},
-	{"index", 0, true, offsetof(struct command, index)},
-	{"account", 0, true, offsetof(struct command, account)},
-	{"for", 0, true, offsetof(struct command, use)},
-	{"all", 0, false, offsetof(struct command, all)},
-	{NULL, 0, false, 0},
+	{"registry", 0, OPTION_TEXT, offsetof(struct command, registry)},
+	{"index", 0, OPTION_TEXT, offsetof(struct command, index)},
+	{"account", 0, OPTION_TEXT, offsetof(struct command, account)},
+	{"for", 0, OPTION_TEXT, offsetof(struct command, use)},
+	{"all", 0, OPTION_FLAG, offsetof(struct command, all)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_logout = {

@@ -97,11 +97,11 @@ def verb_help(verb: str) -> str:
 def table_options(path: str) -> dict[str, bool]:
     """What the table of options in that file takes."""
     found = {}
-    for name, letter, has_text in re.findall(
-            r"^\t\{\"([a-z-]+)\", ('\w'|0), (true|false), offsetof", source(path), flags=re.M):
-        found[name] = has_text == "true"
+    for name, letter, kind in re.findall(
+            r"^\t\{\"([a-z-]+)\", ('\w'|0), OPTION_(\w+), offsetof", source(path), flags=re.M):
+        found[name] = kind != "FLAG"
         if letter != "0":
-            found[letter.strip("'")] = has_text == "true"
+            found[letter.strip("'")] = kind != "FLAG"
     return found
 
 
