@@ -24,6 +24,11 @@ const struct verb *const options_verbs[] = {
 	&verb_passwd,
 	&verb_move,
 	&verb_trust,
+	&verb_yank,
+	&verb_unyank,
+	&verb_owner,
+	&verb_check,
+	&verb_revoke,
 	&verb_setup,
 	&verb_doctor,
 	&verb_completion,
@@ -140,10 +145,11 @@ static enum exit_code take_long(struct command *command, struct line *line) {
 	const char *word = line->words[line->at] + 2;
 	size_t size = strcspn(word, "=");
 	const char *text = word[size] == '=' ? word + size + 1 : NULL;
-	const struct verb_option *option = find_long(options_globals, word, size);
+	/* The verb's own first: `cargo yank` has a --version of its own, too. */
+	const struct verb_option *option = find_long(options_of_verb(command), word, size);
 
 	if (!option)
-		option = find_long(options_of_verb(command), word, size);
+		option = find_long(options_globals, word, size);
 	if (!option)
 		return fail_with_hint(command, "unknown option", word - 2, (int) size + 2);
 	if (option->kind != OPTION_FLAG)

@@ -185,7 +185,9 @@ static bool takes_long(const struct request *request) {
 	enum kind kind = request->kind;
 
 	return request->from_keyring || kind == KIND_LOGIN || kind == KIND_LOGOUT || kind == KIND_INIT ||
-	       kind == KIND_UNLOCK || kind == KIND_MOVE;
+	       kind == KIND_UNLOCK || kind == KIND_MOVE || kind == KIND_YANK ||
+	       kind == KIND_UNYANK || kind == KIND_OWNER || kind == KIND_REVOKE ||
+	       kind == KIND_CHECK;
 }
 
 static uint64_t timeout_of(const struct ask *ask, const struct request *request) {
@@ -276,6 +278,20 @@ enum exit_code verb_run(struct command *command, struct request *request,
 	if (code == EXIT_DONE)
 		code = verb_ask(command, request, lending, secret_fd, &answer);
 	return code == EXIT_DONE ? verb_show(command, &answer, show, is_report) : code;
+}
+
+enum exit_code verb_run_judged(struct command *command, const struct request *request,
+	enum exit_code (*judge)(const struct command *command, const struct json *ok)) {
+	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
+	enum exit_code code = verb_ask(command, request, VERB_LENDS_TERMINAL, -1, &answer);
+
+	if (code != EXIT_DONE)
+		return code;
+	if (!answer.reply->ok)
+		return show_refusal(command, answer.reply);
+	if (command->print.is_json)
+		print_ok_json(answer.line, answer.size);
+	return judge(command, answer.reply->ok);
 }
 
 enum exit_code verb_check_registry(const struct command *command) {

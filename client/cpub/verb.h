@@ -39,7 +39,7 @@ struct command {
 	uint64_t timeout_usec; /* 0: the default of the verb */
 	const char *socket;
 
-	/* login, logout, trust, import */
+	/* login, logout, trust, import, and all that acts at a registry */
 	const char *registry;
 	const char *index;
 	const char *account;
@@ -70,9 +70,20 @@ struct command {
 	/* The words behind a verb that takes some of the person's own. */
 	struct texts words;
 
-	/* setup */
+	/* setup; yank has `undo`, too */
 	bool check;
 	bool undo;
+
+	/* yank, unyank */
+	const char *version;
+
+	/* owner */
+	struct texts add;
+	struct texts remove;
+	bool list;
+
+	/* revoke */
+	bool forget;
 
 	/* A secret comes on standard input. */
 	bool with_secret;
@@ -120,6 +131,11 @@ extern const struct verb verb_completion;
 extern const struct verb verb_setup;
 extern const struct verb verb_doctor;
 extern const struct verb verb_import;
+extern const struct verb verb_yank;
+extern const struct verb verb_unyank;
+extern const struct verb verb_owner;
+extern const struct verb verb_revoke;
+extern const struct verb verb_check;
 
 /* How the agent answered. */
 struct verb_answer {
@@ -160,6 +176,13 @@ enum exit_code verb_show(const struct command *command, const struct verb_answer
 enum exit_code verb_run(struct command *command, struct request *request,
 	enum verb_lending lending,
 	void (*show)(const struct command *command, const struct json *ok), bool is_report);
+
+/*
+ * The same for a verb whose answer can be bad news: prints the object with --json, and in
+ * any case calls `judge`, which says what failed and returns the exit code.
+ */
+enum exit_code verb_run_judged(struct command *command, const struct request *request,
+	enum exit_code (*judge)(const struct command *command, const struct json *ok));
 
 /* Moves standard input into *ret if the command asks for it, else leaves *ret. */
 enum exit_code verb_take_secret(const struct command *command, int *ret);
