@@ -28,30 +28,30 @@
 /* The wire's: a 32-bit length (cargo, crates-io/lib.rs). */
 #define SIZE_MAX_EVER UINT64_C(0xffffffff)
 
-struct seal {
+struct lend {
 	struct session *session;
 	struct sealing *sealing;
 	struct parcel *built; /* of `verify`, while it is compared */
 };
 
-static void seal_free(void *operation) {
-	struct seal *seal = operation;
+static void lend_free(void *operation) {
+	struct lend *lend = operation;
 
-	sealing_free(seal->sealing);
-	parcel_free(seal->built);
-	free(seal);
+	sealing_free(lend->sealing);
+	parcel_free(lend->built);
+	free(lend);
 }
 
-static struct seal *seal_begin(struct session *session) {
-	struct seal *seal = calloc(1, sizeof(*seal));
+static struct lend *lend_begin(struct session *session) {
+	struct lend *lend = calloc(1, sizeof(*lend));
 
-	if (!seal) {
+	if (!lend) {
 		session_refuse(session, REFUSAL_NO_MEMORY, NULL);
 		return NULL;
 	}
-	seal->session = session;
-	session_set_operation(session, seal, seal_free);
-	return seal;
+	lend->session = session;
+	session_set_operation(session, lend, lend_free);
+	return lend;
 }
 
 static void write_parcel(struct json_writer *writer, const struct parcel *parcel) {
@@ -67,8 +67,8 @@ static void write_parcel(struct json_writer *writer, const struct parcel *parcel
 
 static void seal_inspected(
 	enum refusal refusal, const char *detail, struct parcel *parcel, void *userdata) {
-	struct seal *seal = userdata;
-	struct session *session = seal->session;
+	struct lend *lend = userdata;
+	struct session *session = lend->session;
 	struct json_writer *writer;
 
 	if (refusal != REFUSAL_NONE) {
@@ -88,13 +88,13 @@ static void seal_inspected(
 
 static void seal_sealed(
 	enum refusal refusal, const char *detail, struct parcel *parcel, void *userdata) {
-	struct seal *seal = userdata;
-	struct session *session = seal->session;
+	struct lend *lend = userdata;
+	struct session *session = lend->session;
 
-	seal->sealing = sealing_free(seal->sealing);
+	lend->sealing = sealing_free(lend->sealing);
 	if (refusal == REFUSAL_NONE)
 		refusal = sealing_inspect(session->agent, consignment_url(session->consignment),
-			parcel, seal_inspected, seal, &seal->sealing);
+			parcel, seal_inspected, lend, &lend->sealing);
 	if (refusal != REFUSAL_NONE)
 		session_refuse(session, refusal, detail);
 }
@@ -109,10 +109,10 @@ static uint64_t size_max_of(const struct session *session) {
 		       : SIZE_MAX_DEFAULT;
 }
 
-static void seal_start(struct seal *seal, uint64_t size_max, sealing_done_t done) {
-	struct session *session = seal->session;
+static void seal_start(struct lend *lend, uint64_t size_max, sealing_done_t done) {
+	struct session *session = lend->session;
 	enum refusal refusal = sealing_new(session->agent, session->consignment, session->file,
-		size_max, done, seal, &seal->sealing);
+		size_max, done, lend, &lend->sealing);
 
 	if (refusal != REFUSAL_NONE)
 		session_refuse(session, refusal, NULL);
@@ -136,15 +136,15 @@ static enum refusal seal_prepare(struct session *session) {
 
 void seal_handle(struct session *session) {
 	enum refusal refusal = seal_prepare(session);
-	struct seal *seal;
+	struct lend *lend;
 
 	if (refusal != REFUSAL_NONE) {
 		session_refuse(session, refusal, NULL);
 		return;
 	}
-	seal = seal_begin(session);
-	if (seal)
-		seal_start(seal, size_max_of(session), seal_sealed);
+	lend = lend_begin(session);
+	if (lend)
+		seal_start(lend, size_max_of(session), seal_sealed);
 }
 
 static void verify_answer(struct session *session, struct parcel *parcel) {
@@ -179,14 +179,14 @@ static void verify_differs(struct session *session, const struct parcel *parcel,
 
 static void verify_compared(
 	enum refusal refusal, const char *detail, struct parcel *parcel, void *userdata) {
-	struct seal *seal = userdata;
-	struct session *session = seal->session;
+	struct lend *lend = userdata;
+	struct session *session = lend->session;
 
 	(void) parcel;
 	if (refusal == REFUSAL_CRATE_DIFFERS)
 		verify_differs(session,
-			consignment_find(session->consignment, seal->built->crate,
-				seal->built->version),
+			consignment_find(session->consignment, lend->built->crate,
+				lend->built->version),
 			detail);
 	else
 		session_refuse(session, refusal, detail);
@@ -194,23 +194,23 @@ static void verify_compared(
 
 static void verify_inspected(
 	enum refusal refusal, const char *detail, struct parcel *parcel, void *userdata) {
-	struct seal *seal = userdata;
-	struct session *session = seal->session;
+	struct lend *lend = userdata;
+	struct session *session = lend->session;
 	const struct parcel *sealed;
 
-	seal->sealing = sealing_free(seal->sealing);
+	lend->sealing = sealing_free(lend->sealing);
 	if (refusal != REFUSAL_NONE) {
 		verify_differs(session, NULL, detail);
 		return;
 	}
-	seal->built = parcel;
+	lend->built = parcel;
 	sealed = consignment_find(session->consignment, parcel->crate, parcel->version);
 	if (!sealed) {
 		verify_differs(session, NULL, "it is another crate, or another version");
 		return;
 	}
-	refusal = sealing_compare(session->agent, sealed, parcel, verify_compared, seal,
-		&seal->sealing);
+	refusal = sealing_compare(session->agent, sealed, parcel, verify_compared, lend,
+		&lend->sealing);
 	if (refusal != REFUSAL_NONE)
 		session_refuse(session, refusal, NULL);
 }
@@ -228,11 +228,11 @@ static struct parcel *find_same(const struct consignment *consignment, const cha
 static void verify_sealed(
 	enum refusal refusal, const char *detail, struct parcel *parcel, void *userdata) {
 	_cleanup_(parcel_freep) struct parcel *built = parcel;
-	struct seal *seal = userdata;
-	struct session *session = seal->session;
+	struct lend *lend = userdata;
+	struct session *session = lend->session;
 	struct parcel *same;
 
-	seal->sealing = sealing_free(seal->sealing);
+	lend->sealing = sealing_free(lend->sealing);
 	if (refusal == REFUSAL_NONE) {
 		same = find_same(session->consignment, built->checksum);
 		if (same) {
@@ -240,7 +240,7 @@ static void verify_sealed(
 			return;
 		}
 		refusal = sealing_inspect(session->agent, consignment_url(session->consignment),
-			TAKE_PTR(built), verify_inspected, seal, &seal->sealing);
+			TAKE_PTR(built), verify_inspected, lend, &lend->sealing);
 	}
 	if (refusal == REFUSAL_CRATE_TOO_LARGE)
 		verify_differs(session, NULL, detail);
@@ -263,7 +263,7 @@ static uint64_t largest_size(const struct consignment *consignment) {
 }
 
 void verify_handle(struct session *session) {
-	struct seal *seal;
+	struct lend *lend;
 
 	if (session->file < 0) {
 		session_refuse(session, REFUSAL_BAD_DESCRIPTOR, NULL);
@@ -273,7 +273,7 @@ void verify_handle(struct session *session) {
 		session_refuse(session, REFUSAL_NOT_SEALED, NULL);
 		return;
 	}
-	seal = seal_begin(session);
-	if (seal)
-		seal_start(seal, largest_size(session->consignment), verify_sealed);
+	lend = lend_begin(session);
+	if (lend)
+		seal_start(lend, largest_size(session->consignment), verify_sealed);
 }
