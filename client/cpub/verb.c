@@ -32,6 +32,8 @@ struct ask {
 	/* The bytes in secret_fd before it was sent. */
 	int n_secret;
 	uint64_t timeout_usec;
+	/* It changes something at a registry. */
+	bool is_act;
 };
 
 static void ask_done(struct ask *ask) {
@@ -129,7 +131,9 @@ static int ask_exchange(struct ask *ask, struct call_buffer *buffer) {
 		ask->n_fds, deadline);
 	if (r < 0)
 		return r;
-	return call_receive(&ask->call, -1, deadline, buffer);
+	r = call_receive(&ask->call, -1, deadline, buffer);
+	/* The request was read, and may have been begun: it is not sent a second time. */
+	return r == -EPIPE && ask->is_act ? -EBADMSG : r;
 }
 
 static enum exit_code fail_exchange(const struct ask *ask, int error) {
@@ -139,6 +143,9 @@ static enum exit_code fail_exchange(const struct ask *ask, int error) {
 		return verb_fail(ask->command, error);
 	if (error == -ETIMEDOUT)
 		detail = "it did not answer in time; `--timeout SECONDS` waits longer";
+	else if (error == -EBADMSG && ask->is_act)
+		detail = "it ended before it had answered; its audit log has what was begun, and "
+			 "`cpub-agent check` looks at the registry";
 	else if (call_was_left(error) || error == -EBADMSG)
 		detail = "it closed the connection before it had answered; look at its log";
 	else if (error == -EMSGSIZE)
@@ -180,14 +187,19 @@ static enum exit_code ask_run(struct ask *ask, struct verb_answer *ret) {
 	return EXIT_DONE;
 }
 
+static bool is_act(const struct request *request) {
+	enum kind kind = request->kind;
+
+	return kind == KIND_YANK || kind == KIND_UNYANK || kind == KIND_OWNER ||
+	       kind == KIND_REVOKE;
+}
+
 /* These can need a person even where no terminal was lent: agent or keyring may ask another way. */
 static bool takes_long(const struct request *request) {
 	enum kind kind = request->kind;
 
 	return request->from_keyring || kind == KIND_LOGIN || kind == KIND_LOGOUT || kind == KIND_INIT ||
-	       kind == KIND_UNLOCK || kind == KIND_MOVE || kind == KIND_YANK ||
-	       kind == KIND_UNYANK || kind == KIND_OWNER || kind == KIND_REVOKE ||
-	       kind == KIND_CHECK;
+	       kind == KIND_UNLOCK || kind == KIND_MOVE || kind == KIND_CHECK || is_act(request);
 }
 
 static uint64_t timeout_of(const struct ask *ask, const struct request *request) {
@@ -204,6 +216,7 @@ enum exit_code verb_ask(struct command *command, const struct request *request,
 		.call = CALL_NULL,
 		.terminal = TERMINAL_NULL,
 		.secret_fd = secret_fd,
+		.is_act = is_act(request),
 	};
 	struct verb_answer answer = {0};
 	enum exit_code code;
