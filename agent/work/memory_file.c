@@ -16,12 +16,12 @@ int memory_file_check_empty(int fd) {
 	return 0;
 }
 
-int memory_file_check_sealed(int fd, uint64_t *ret) {
+int memory_file_check_sealed(int fd, struct sealed_file *ret) {
 	struct stat status;
 
 	if (fcntl(fd, F_GET_SEALS) != ALL_SEALS || fstat(fd, &status) < 0)
 		return -EINVAL;
-	*ret = (uint64_t) status.st_size;
+	*ret = (struct sealed_file){.fd = fd, .size = (uint64_t) status.st_size};
 	return 0;
 }
 
@@ -44,9 +44,5 @@ int memory_file_write(int fd, const void *bytes, size_t size) {
 }
 
 int memory_file_seal(int fd) {
-	uint64_t size;
-
-	if (fcntl(fd, F_ADD_SEALS, ALL_SEALS) < 0)
-		return -errno;
-	return memory_file_check_sealed(fd, &size);
+	return fcntl(fd, F_ADD_SEALS, ALL_SEALS) < 0 ? -errno : 0;
 }

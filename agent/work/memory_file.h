@@ -8,11 +8,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* One that stays as it is. */
+struct sealed_file {
+	int fd; /* the caller's */
+	uint64_t size;
+};
+
+/* The two checks ask for a file's size: before the sandbox, which has no call for that. */
+
 /* 0 if the file is empty and can be sealed, else -EINVAL. */
 int memory_file_check_empty(int fd);
 
-/* 0 and its size if it is sealed, so that it stays as it is; else -EINVAL. */
-int memory_file_check_sealed(int fd, uint64_t *ret);
+/* 0 and *ret if it has every seal, else -EINVAL. */
+int memory_file_check_sealed(int fd, struct sealed_file *ret);
 
 /* Appends all bytes: 0 or a negative errno; -ENOSPC where there is no memory for them. */
 int memory_file_write(int fd, const void *bytes, size_t size);

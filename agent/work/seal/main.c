@@ -105,6 +105,7 @@ static enum refusal copy_run(struct copy *copy, char **ret_detail) {
 	return REFUSAL_NONE;
 }
 
+/* Asks for sizes, for which the sandbox has no call; nothing is read yet. */
 static enum refusal copy_begin(struct copy *copy, uint64_t size_max, char **ret_detail) {
 	struct stat status;
 
@@ -117,6 +118,7 @@ static enum refusal copy_begin(struct copy *copy, uint64_t size_max, char **ret_
 	copy->size = (uint64_t) status.st_size;
 	if (copy->size > size_max)
 		return refuse_too_large(copy->size, size_max, ret_detail);
+	copy->told_msec = now_msec();
 	copy->chunk = malloc(CHUNK_SIZE);
 	int r = copy->chunk ? sha256_new(&copy->sum) : -ENOMEM;
 	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
@@ -141,14 +143,15 @@ static enum refusal seal_work(struct fields *task, const int *fds, size_t n_fds,
 
 	if (n_fds != 2 || fields_get_u64(task, FIELD_SIZE_MAX, &size_max) < 0)
 		return REFUSAL_INTERNAL;
-	int r = sandbox_enter(SANDBOX_SEAL);
-	if (r < 0)
-		return refusal_from_errno(r);
 	copy.from = fds[0];
 	copy.to = fds[1];
 	enum refusal refusal = copy_begin(&copy, size_max, ret_detail);
-	if (refusal == REFUSAL_NONE)
-		refusal = copy_run(&copy, ret_detail);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	int r = sandbox_enter(SANDBOX_SEAL);
+	if (r < 0)
+		return refusal_from_errno(r);
+	refusal = copy_run(&copy, ret_detail);
 	return refusal == REFUSAL_NONE ? copy_answer(&copy, answer) : refusal;
 }
 
