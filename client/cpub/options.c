@@ -97,17 +97,60 @@ static void set_flag(struct command *command, const struct verb_option *option) 
 	*(bool *) ((char *) command + option->offset) = true;
 }
 
+/* The table that has it tells whether it is one text or a list. */
+static enum exit_code set_text(
+	struct command *command, const struct verb_option *option, bool is_list, const char *text) {
+	char *place = (char *) command + option->offset;
+	struct words *words = (struct words *) (void *) place;
+
+	if (!is_list) {
+		*(const char **) (void *) place = text;
+		return EXIT_DONE;
+	}
+	if (words->n >= WORDS_MAX)
+		return print_usage(&command->print, "--%s comes too often; %d times are taken",
+			option->name, WORDS_MAX);
+	words->items[words->n++] = text;
+	return EXIT_DONE;
+}
+
+/* The option of that name, or else letter, of any table that goes with the verb. */
+static const struct verb_option *find_option(const struct command *command, const char *name,
+	size_t size, char letter, bool *ret_is_list) {
+	const struct verb_option *const tables[] = {options_globals,
+		command->verb ? command->verb->options : NULL,
+		command->verb ? command->verb->lists : NULL};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		const struct verb_option *option =
+			name ? find_long(tables[i], name, size) : find_letter(tables[i], letter);
+
+		*ret_is_list = i == 2;
+		if (option)
+			return option;
+	}
+	return NULL;
+}
+
+/* People who come from cargo try it, and what they gave is in the list of processes now. */
+static enum exit_code fail_unknown(const struct command *command, const char *word, int size) {
+	if (size == 7 && memcmp(word, "--token", 7) == 0)
+		return print_usage(&command->print,
+			"no token is taken from the command line, where every program can read it; "
+			"revoke that one, and run `cpub-agent login` with another");
+	return fail_with_hint(command, "unknown option", word, size);
+}
+
 /* "--name", "--name=text" or "--name text"; *index is moved over the text. */
 static enum exit_code take_long(struct command *command, int argc, char **argv, int *index) {
 	const char *word = argv[*index] + 2;
 	size_t size = strcspn(word, "=");
 	const char *text = word[size] == '=' ? word + size + 1 : NULL;
-	const struct verb_option *option = find_long(options_globals, word, size);
+	bool is_list;
+	const struct verb_option *option = find_option(command, word, size, 0, &is_list);
 
-	if (!option && command->verb)
-		option = find_long(command->verb->options, word, size);
 	if (!option)
-		return fail_with_hint(command, "unknown option", word - 2, (int) size + 2);
+		return fail_unknown(command, word - 2, (int) size + 2);
 	if (!option->has_text) {
 		if (text)
 			return fail_with_hint(
@@ -121,19 +164,27 @@ static enum exit_code take_long(struct command *command, int argc, char **argv, 
 				command, "a text is missing behind", word - 2, (int) size + 2);
 		text = argv[++*index];
 	}
-	*(const char **) (void *) ((char *) command + option->offset) = text;
-	return EXIT_DONE;
+	return set_text(command, option, is_list, text);
 }
 
-/* "-qv": flags only. */
-static enum exit_code take_letters(struct command *command, const char *word) {
-	for (const char *letter = word + 1; *letter; letter++) {
-		const struct verb_option *option = find_letter(options_globals, *letter);
+/* "-qv", "-p text" or "-ptext"; *index is moved over the text. */
+static enum exit_code take_letters(struct command *command, int argc, char **argv, int *index) {
+	for (const char *letter = argv[*index] + 1; *letter; letter++) {
+		bool is_list;
+		const struct verb_option *option = find_option(command, NULL, 0, *letter, &is_list);
 		char shown[] = {'-', *letter, '\0'};
 
 		if (!option)
 			return fail_with_hint(command, "unknown option", shown, 2);
-		set_flag(command, option);
+		if (!option->has_text) {
+			set_flag(command, option);
+			continue;
+		}
+		if (letter[1])
+			return set_text(command, option, is_list, letter + 1);
+		if (*index + 1 >= argc)
+			return fail_with_hint(command, "a text is missing behind", shown, 2);
+		return set_text(command, option, is_list, argv[++*index]);
 	}
 	return EXIT_DONE;
 }
@@ -152,6 +203,13 @@ static bool take_object(struct command *command, const char *word) {
 static enum exit_code take_word(struct command *command, const char *word) {
 	if (command->verb && !command->object && take_object(command, word))
 		return EXIT_DONE;
+	if (command->verb && command->verb->takes_words) {
+		if (command->words.n >= WORDS_MAX)
+			return print_usage(
+				&command->print, "too many words; %d are taken", WORDS_MAX);
+		command->words.items[command->words.n++] = word;
+		return EXIT_DONE;
+	}
 	/* Not repeated: the second word may well be a token. */
 	if (command->verb)
 		return print_usage(&command->print,
@@ -203,6 +261,8 @@ static void find_json(int argc, char **argv, struct command *command) {
 }
 
 enum exit_code options_parse(int argc, char **argv, struct command *command) {
+	command->argc = argc;
+	command->argv = argv;
 	find_json(argc, argv, command);
 	for (int i = 1; i < argc; i++) {
 		enum exit_code code;
@@ -210,7 +270,7 @@ enum exit_code options_parse(int argc, char **argv, struct command *command) {
 		if (strncmp(argv[i], "--", 2) == 0)
 			code = take_long(command, argc, argv, &i);
 		else if (argv[i][0] == '-')
-			code = take_letters(command, argv[i]);
+			code = take_letters(command, argc, argv, &i);
 		else
 			code = take_word(command, argv[i]);
 		if (code != EXIT_DONE)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "client/print.h"
 #include "protocol/cleanup.h"
@@ -18,8 +19,21 @@ struct reply;
 struct request;
 struct verb;
 
+/* How many words, or texts of one option, a command line takes. */
+#define WORDS_MAX 64
+
+struct words {
+	const char *items[WORDS_MAX];
+	size_t n;
+};
+
 /* What the command line said. Texts are borrowed from argv. */
 struct command {
+	/* All of it, for whom it has to be told again. */
+	char **argv;
+	int argc;
+	/* The mask for new files that we came with; ours is closed to others. */
+	mode_t umask;
 	const struct verb *verb; /* NULL: none was given */
 	struct print print;
 	bool is_help;
@@ -58,10 +72,27 @@ struct command {
 
 	/* The word behind the verb, one of its `objects`; NULL without. */
 	const char *object;
+	/* All words behind a verb that takes them. */
+	struct words words;
 
 	/* setup */
 	bool check;
 	bool undo;
+
+	/* publish */
+	struct words packages;
+	struct words excludes;
+	struct words features;
+	bool workspace;
+	bool all_features;
+	bool no_default_features;
+	const char *manifest_path;
+	const char *target;
+	bool allow_dirty;
+	bool no_verify;
+	bool resume;
+	bool no_wait;
+	const char *max_size;
 
 	/* A secret comes on standard input. */
 	bool with_secret;
@@ -83,6 +114,10 @@ struct verb {
 	const char *const *objects;
 	/* The options of this verb alone, ended by one without a name. */
 	const struct verb_option *options;
+	/* The same for those that may come again and again: `offset` is that of a struct words. */
+	const struct verb_option *lists;
+	/* Other words may follow, which the verb looks at itself. */
+	bool takes_words;
 	enum exit_code (*run)(struct command *command);
 };
 
@@ -95,6 +130,7 @@ extern const struct verb verb_lock;
 extern const struct verb verb_unlock;
 extern const struct verb verb_passwd;
 extern const struct verb verb_move;
+extern const struct verb verb_publish;
 extern const struct verb verb_trust;
 extern const struct verb verb_completion;
 extern const struct verb verb_setup;

@@ -45,6 +45,7 @@ static void write_bash(void) {
 		printf("	%s) words='", options_verbs[i]->name);
 		write_objects(options_verbs[i]);
 		write_options(options_verbs[i]->options);
+		write_options(options_verbs[i]->lists);
 		puts("' ;;");
 	}
 	fputs("	*) words='", stdout);
@@ -90,6 +91,7 @@ static void write_fish(void) {
 			puts("'");
 		}
 		write_fish_options(condition, verb->options);
+		write_fish_options(condition, verb->lists);
 	}
 	write_fish_options("", options_globals);
 }
