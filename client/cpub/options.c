@@ -17,6 +17,7 @@ const struct verb *const options_verbs[] = {
 	&verb_passwd,
 	&verb_move,
 	&verb_trust,
+	&verb_publish,
 	&verb_setup,
 	&verb_doctor,
 	&verb_completion,
