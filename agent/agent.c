@@ -10,6 +10,7 @@
 
 #include "agent/audit.h"
 #include "agent/child.h"
+#include "agent/consignment.h"
 #include "agent/derive.h"
 #include "agent/home.h"
 #include "agent/listener.h"
@@ -80,6 +81,8 @@ void agent_lock(struct agent *agent, const char *why) {
 	for (struct session *s = agent->sessions; s; s = next) {
 		next = s->next;
 		session_drop_secret(s);
+		if (s->consignment)
+			consignment_lock(s->consignment);
 		if (!session_is_running(s) || !s->operation || s->is_held)
 			continue;
 		/* Whatever was asked or typed for it is forgotten here and now. */
@@ -100,6 +103,15 @@ static bool has_running_session(const struct agent *agent) {
 	return false;
 }
 
+/* Crates that were approved keep the store open, as a grant does; others only the agent. */
+static bool has_consignment(const struct agent *agent, bool is_approved) {
+	for (const struct session *s = agent->sessions; s; s = s->next) {
+		if (s->consignment && (!is_approved || consignment_account(s->consignment)))
+			return true;
+	}
+	return false;
+}
+
 /* How long until `span` has passed since `from`; 0 if it has. */
 static uint64_t left(uint64_t now, uint64_t from, uint64_t span) {
 	return now - from >= span ? 0 : span - (now - from);
@@ -109,7 +121,8 @@ static int agent_on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 	struct agent *agent = userdata;
 	uint64_t now = agent_now_usec(agent), wait;
 	bool is_open = store_state(agent->store) == STORE_OPEN;
-	bool is_busy = has_running_session(agent) || grant_count(&agent->grants, now) > 0;
+	bool is_busy = has_running_session(agent) || grant_count(&agent->grants, now) > 0 ||
+		       has_consignment(agent, is_open);
 
 	(void) usec;
 	if (is_open) {

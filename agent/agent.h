@@ -64,6 +64,8 @@ struct agent {
 	struct grant *grants;
 	struct witness *witnesses;     /* looking whether the index lists what was approved */
 	size_t n_witnesses;
+	size_t n_parcels;              /* crates that wait to be published, over all sessions */
+	uint64_t n_reserved_bytes;     /* memory for those that are being sealed */
 	size_t n_inits;                /* looking for a place for a store */
 	struct alarms alarms;
 	struct expiring expiring;

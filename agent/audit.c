@@ -73,6 +73,8 @@ static void write_optional(struct json_writer *writer, const char *name, const c
 }
 
 static const char *decision(const struct audit_entry *entry) {
+	if (entry->decision)
+		return entry->decision;
 	return entry->refusal == REFUSAL_NONE ? "done" : "refused";
 }
 
@@ -103,12 +105,12 @@ static void compose(struct json_writer *writer, const struct audit_entry *entry)
 static char *tell(const struct audit_entry *entry) {
 	bool is_done = entry->refusal == REFUSAL_NONE;
 	char *text;
-	int n = asprintf(&text, "%s%s%s%s%s%s%s%s%s: %s%s", entry->op,
+	int n = asprintf(&text, "%s%s%s%s%s%s%s%s%s: %s%s%s", entry->op,
 		entry->crate ? " of " : "", entry->crate ? entry->crate : "",
 		entry->version ? " " : "", entry->version ? entry->version : "",
 		entry->url ? " at " : "", entry->url ? entry->url : "",
 		entry->account ? " as " : "", entry->account ? entry->account : "",
-		is_done ? "done" : "refused, ",
+		decision(entry), is_done ? "" : ", ",
 		is_done ? "" : refusal_name(entry->refusal));
 
 	return n < 0 ? NULL : text;

@@ -22,6 +22,7 @@ struct audit_entry {
 	const char *version;
 	const char *checksum;
 	enum refusal refusal; /* REFUSAL_NONE: it was done */
+	const char *decision; /* another word than done or refused: "begun", "unknown"; or NULL */
 	const struct peer *peer;
 };
 

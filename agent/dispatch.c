@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/audit.h"
+#include "agent/handle/act.h"
 #include "agent/handle/handle.h"
 #include "agent/log.h"
 #include "agent/passphrase.h"
@@ -14,10 +15,6 @@
 #include "agent/store/store.h"
 #include "agent/unattended.h"
 #include "protocol/request.h"
-
-static void pending_handle(struct session *session) {
-	session_refuse(session, REFUSAL_OPERATION_NOT_SUPPORTED, NULL);
-}
 
 /* One row a kind. */
 static const struct dispatch_row rows[] = {
@@ -36,16 +33,18 @@ static const struct dispatch_row rows[] = {
 	[KIND_MOVE] = {move_check, move_handle, NEEDS_WAKE, ACT_LOOSEN},
 	[KIND_TRUST] = {trust_check, trust_handle, NEEDS_OPEN, ACT_LOOSEN},
 	[KIND_IMPORT] = {NULL, import_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_SEAL] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_PROPOSE] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_VERIFY] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_PUBLISH] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_AWAIT] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_YANK] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_UNYANK] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_OWNER] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_REVOKE] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_CHECK] = {NULL, pending_handle, NEEDS_NOTHING, ACT_NONE},
+	/* What was sealed and approved lies with the connection; the store is asked for the token alone. */
+	[KIND_SEAL] = {NULL, seal_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_VERIFY] = {NULL, verify_handle, NEEDS_NOTHING, ACT_NONE},
+	/* As with `get`: one passphrase unlocks and approves. */
+	[KIND_PROPOSE] = {propose_check, propose_handle, NEEDS_WAKE, ACT_RELEASE},
+	[KIND_PUBLISH] = {NULL, publish_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_AWAIT] = {NULL, await_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_YANK] = {act_check, yank_handle, NEEDS_WAKE, ACT_RELEASE},
+	[KIND_UNYANK] = {act_check, yank_handle, NEEDS_WAKE, ACT_RELEASE},
+	[KIND_OWNER] = {owner_check, owner_handle, NEEDS_WAKE, ACT_RELEASE},
+	[KIND_REVOKE] = {act_check, revoke_handle, NEEDS_OPEN, ACT_LOGOUT},
+	[KIND_CHECK] = {act_check, check_handle, NEEDS_OPEN, ACT_NONE},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 

@@ -32,10 +32,14 @@ static int history_take(struct history_answer *answer, const struct fields *fiel
 	r = fields_get_string(fields, FIELD_LAST_VERSION, &answer->last_version);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	r = fields_get_string(fields, FIELD_HIGHEST_VERSION, &answer->highest_version);
+	if (r < 0 && r != -ENOENT)
+		return r;
 	r = fields_get_string(fields, FIELD_CHECKSUM, &answer->checksum);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if ((answer->last_version && !semver_is_valid(answer->last_version)) ||
+		(answer->highest_version && !semver_is_valid(answer->highest_version)) ||
 		(answer->checksum && !sha256_hex_is_valid(answer->checksum)))
 		return -EBADMSG;
 	answer->is_new = is_new != 0;
@@ -100,6 +104,7 @@ struct history *history_free(struct history *history) {
 		return NULL;
 	job_free(history->job);
 	free(history->answer.last_version);
+	free(history->answer.highest_version);
 	free(history->answer.checksum);
 	free(history);
 	return NULL;

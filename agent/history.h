@@ -14,6 +14,7 @@ struct history_answer {
 	bool is_known; /* the index answered */
 	bool is_new;   /* and knows no such crate */
 	char *last_version; /* NULL if none is listed */
+	char *highest_version; /* by Semantic Versioning; NULL as well */
 	char *checksum;	    /* of the version that was asked for; NULL if it is not listed */
 };
 

@@ -50,6 +50,7 @@ struct job {
 	size_t n_fds;
 	struct fields *answer;
 	job_done_t done;
+	job_progress_t progress;
 	void *userdata;
 };
 
@@ -120,6 +121,8 @@ static const char *job_take(struct job *job, enum frame_type type, struct fields
 		if (job->state != JOB_WORKING)
 			return "told progress out of turn";
 		job_renew_deadline(job);
+		if (job->progress)
+			job->progress(*fields, job->userdata);
 		return NULL;
 	case FRAME_ANSWER:
 		if (job->state != JOB_WORKING)
@@ -238,6 +241,10 @@ void job_allow_progress(struct job *job, uint64_t whole_usec) {
 
 	(void) sd_event_now(job->agent->event, CLOCK_MONOTONIC, &now); /* A valid clock. */
 	job->end_usec = now + whole_usec;
+}
+
+void job_tell_progress(struct job *job, job_progress_t progress) {
+	job->progress = progress;
 }
 
 struct job *job_free(struct job *job) {

@@ -39,6 +39,10 @@ int job_new(struct agent *agent, enum worker worker, struct fields *task, const 
  */
 void job_allow_progress(struct job *job, uint64_t whole_usec);
 
+/* What each progress frame brought is told as well; the callback must not free the job. */
+typedef void (*job_progress_t)(const struct fields *fields, void *userdata);
+void job_tell_progress(struct job *job, job_progress_t progress);
+
 /* Ends the worker if it still runs (politely first: it may have terminal modes to restore). */
 struct job *job_free(struct job *job);
 DEFINE_CLEANUP(struct job, job_free)

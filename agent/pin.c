@@ -9,7 +9,6 @@
 #include "agent/job.h"
 #include "protocol/names.h"
 
-#define CRATES_IO_API "https://crates.io"
 #define CRATES_IO_DL "https://static.crates.io/crates"
 #define CONFIG "/config.json"
 #define TIMEOUT_USEC (30 * USEC_PER_SEC)
@@ -24,6 +23,7 @@ struct pin {
 	char *dl;
 	bool is_elsewhere;
 	bool is_auth_required;
+	int64_t date;
 	struct job *job;
 	sd_event_source *built_in;
 	pin_done_t done;
@@ -40,6 +40,10 @@ const char *pin_dl(const struct pin *pin) {
 
 bool pin_is_elsewhere(const struct pin *pin) {
 	return pin->is_elsewhere;
+}
+
+int64_t pin_date(const struct pin *pin) {
+	return pin->date;
 }
 
 bool pin_is_auth_required(const struct pin *pin) {
@@ -64,11 +68,13 @@ static bool have_same_host(const char *a, const char *b) {
 static enum refusal pin_take(struct pin *pin, const struct fields *answer) {
 	_cleanup_(freep) char *api = NULL;
 	_cleanup_(freep) char *dl = NULL;
-	uint64_t is_auth_required = 0;
+	uint64_t is_auth_required = 0, date = 0;
 	int r;
 
 	(void) fields_get_u64(answer, FIELD_AUTH_REQUIRED, &is_auth_required); /* Mostly absent. */
 	pin->is_auth_required = is_auth_required != 0;
+	if (fields_get_u64(answer, FIELD_DATE, &date) == 0 && date < INT64_MAX)
+		pin->date = (int64_t) date;
 	if (fields_get_string(answer, FIELD_API, &api) < 0)
 		return REFUSAL_INDEX_INVALID;
 	r = web_url_canonical(api, &pin->api);

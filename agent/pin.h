@@ -12,6 +12,9 @@
 #include "protocol/cleanup.h"
 #include "protocol/refusal.h"
 
+/* Where crates.io's API is, for good. */
+#define CRATES_IO_API "https://crates.io"
+
 struct agent;
 struct pin;
 struct secret;
@@ -45,5 +48,7 @@ const char *pin_api(const struct pin *pin);
 const char *pin_dl(const struct pin *pin);
 /* The API is on another host than the index, and nobody has named it. */
 bool pin_is_elsewhere(const struct pin *pin);
+/* The time by the index's clock, Unix; 0 where it did not tell. */
+int64_t pin_date(const struct pin *pin);
 /* The index wants a token for every read. */
 bool pin_is_auth_required(const struct pin *pin);

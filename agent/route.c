@@ -70,6 +70,20 @@ int route_new_approved(
 	return 0;
 }
 
+int route_new_plain(const char *url, struct route **ret) {
+	struct route *route = calloc(1, sizeof(*route));
+
+	if (!route)
+		return -ENOMEM;
+	route->url = strdup(url);
+	if (!route->url) {
+		free(route);
+		return -ENOMEM;
+	}
+	*ret = route;
+	return 0;
+}
+
 struct route *route_free(struct route *route) {
 	if (!route)
 		return NULL;

@@ -26,11 +26,16 @@
 #include "session.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <linux/sockios.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "agent/agent.h"
+#include "agent/consignment.h"
 #include "agent/dispatch.h"
 #include "agent/lent.h"
 #include "agent/log.h"
@@ -129,6 +134,22 @@ void session_send(struct session *session) {
 	r = sd_event_source_set_enabled(session->turn, SD_EVENT_ONESHOT);
 	if (r < 0)
 		log_warning("a connection could not be answered: %s", strerror(-r));
+}
+
+void session_progress(struct session *session, const char *stage, uint64_t done, uint64_t total) {
+	char line[256];
+	int unread = 0, size;
+
+	if (session->state != SESSION_RUNNING || !session->request->wants_progress)
+		return;
+	/* Into an empty queue a short line goes whole; behind another it might be cut in two. */
+	if (ioctl(session->fd, SIOCOUTQ, &unread) < 0 || unread > 0)
+		return;
+	size = snprintf(line, sizeof(line),
+		"{\"Progress\":{\"stage\":\"%s\",\"done\":%" PRIu64 ",\"total\":%" PRIu64 "}}\n",
+		stage, done, total);
+	/* Nobody there any more: the answer will tell. */
+	(void) send(session->fd, line, (size_t) size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void session_refuse(struct session *session, enum refusal refusal, const char *detail) {
@@ -436,6 +457,7 @@ struct session *session_free(struct session *session) {
 		session->next->link = session->link;
 	session->agent->n_sessions--;
 	session_end_request(session);
+	consignment_free(session->consignment);
 	waiting_clear(&session->waiting, &session->agent->n_waiting_bytes);
 	json_writer_done(&session->answer);
 	sd_event_source_disable_unref(session->io);

@@ -17,6 +17,7 @@
 #include "protocol/refusal.h"
 
 struct agent;
+struct consignment;
 struct request;
 
 enum session_state {
@@ -35,6 +36,8 @@ struct session {
 	int terminal;            /* lent for the whole connection; -1 without */
 	int pipe;                /* lent with this request; -1 without */
 	int file;                /* the same; never read here, only given to a worker */
+	/* Crates that wait to be published by this connection; NULL without. */
+	struct consignment *consignment;
 	/* Wrong passphrases in a row on this connection, and when the next one may be tried. */
 	unsigned n_wrong;
 	uint64_t may_try_usec;
@@ -74,6 +77,12 @@ void session_hold(struct session *session);
 /* Begins an answer; write it, then session_send. */
 struct json_writer *session_answer(struct session *session, bool is_secret);
 void session_send(struct session *session);
+
+/*
+ * A line of progress before the answer, if the request wants them and the peer has
+ * taken all that came before; else it is passed over.
+ */
+void session_progress(struct session *session, const char *stage, uint64_t done, uint64_t total);
 
 /* Drops an answer with a secret that the peer has not taken yet, and the connection with it. */
 void session_drop_secret(struct session *session);

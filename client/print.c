@@ -183,6 +183,16 @@ void print_error(
 		print_error_json(code, message, detail);
 }
 
+void print_below(const char *label, const char *format, ...) {
+	va_list arguments;
+
+	fprintf(stderr, "  %s: ", label);
+	va_start(arguments, format);
+	print_formatted(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+}
+
 enum exit_code print_refusal(
 	const struct print *print, enum refusal refusal, const char *message, const char *detail) {
 	print_error(print, refusal_name(refusal), message ? message : refusal_sentence(refusal),
@@ -346,6 +356,16 @@ const char *print_day(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]) {
 
 	if (!localtime_r(&when, &day) || strftime(buffer, PRINT_SHORT_SIZE, "%Y-%m-%d", &day) == 0)
 		snprintf(buffer, PRINT_SHORT_SIZE, "an unknown day");
+	return buffer;
+}
+
+const char *print_time(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]) {
+	time_t when = (time_t) unix_seconds;
+	struct tm time;
+
+	if (!localtime_r(&when, &time) ||
+		strftime(buffer, PRINT_SHORT_SIZE, "%Y-%m-%d %H:%M:%S", &time) == 0)
+		snprintf(buffer, PRINT_SHORT_SIZE, "an unknown time");
 	return buffer;
 }
 

@@ -36,6 +36,23 @@ void move_handle(struct session *session);
 enum refusal trust_check(struct session *session);
 void trust_handle(struct session *session);
 
+void seal_handle(struct session *session);
+void verify_handle(struct session *session);
+
+enum refusal propose_check(struct session *session);
+void propose_handle(struct session *session);
+
+void publish_handle(struct session *session);
+void await_handle(struct session *session);
+
+void yank_handle(struct session *session);
+
+enum refusal owner_check(struct session *session);
+void owner_handle(struct session *session);
+
+void revoke_handle(struct session *session);
+void check_handle(struct session *session);
+
 void lock_handle(struct session *session);
 void unlock_handle(struct session *session);
 

@@ -218,7 +218,8 @@ static bool takes_long(const struct request *request) {
 
 	return request->from_keyring || kind == KIND_LOGIN || kind == KIND_LOGOUT ||
 	       kind == KIND_INIT || kind == KIND_UNLOCK || kind == KIND_MOVE ||
-	       kind == KIND_PROPOSE;
+	       kind == KIND_PROPOSE || kind == KIND_YANK || kind == KIND_UNYANK ||
+	       kind == KIND_OWNER || kind == KIND_REVOKE || kind == KIND_CHECK;
 }
 
 static bool is_work(const struct request *request) {

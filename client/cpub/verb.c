@@ -96,6 +96,20 @@ enum exit_code verb_run(struct command *command, struct request *request,
 	return code == EXIT_DONE ? verb_show(command, &answer, show, is_report) : code;
 }
 
+enum exit_code verb_run_judged(struct command *command, const struct request *request,
+	enum exit_code (*judge)(const struct command *command, const struct json *ok)) {
+	_cleanup_(verb_answer_done) struct verb_answer answer = {0};
+	enum exit_code code = verb_ask(command, request, VERB_LENDS_TERMINAL, -1, &answer);
+
+	if (code != EXIT_DONE)
+		return code;
+	if (!answer.reply->ok)
+		return show_refusal(command, answer.reply);
+	if (command->print.is_json)
+		print_ok_json(answer.line, answer.size);
+	return judge(command, answer.reply->ok);
+}
+
 enum exit_code verb_check_registry(const struct command *command) {
 	if (command->registry && command->index)
 		return print_usage(&command->print, "--registry and --index exclude each other");

@@ -45,7 +45,6 @@ static void write_bash(void) {
 		printf("	%s) words='", options_verbs[i]->name);
 		write_objects(options_verbs[i]);
 		write_options(options_verbs[i]->options);
-		write_options(options_verbs[i]->lists);
 		puts("' ;;");
 	}
 	fputs("	*) words='", stdout);
@@ -72,7 +71,7 @@ static void write_zsh(void) {
 static void write_fish_options(const char *condition, const struct verb_option *option) {
 	for (; option && option->name; option++)
 		printf("complete -c cpub-agent %s -l %s%s\n", condition, option->name,
-			option->has_text ? " -x" : "");
+			option->kind != OPTION_FLAG ? " -x" : "");
 }
 
 static void write_fish(void) {
@@ -91,7 +90,6 @@ static void write_fish(void) {
 			puts("'");
 		}
 		write_fish_options(condition, verb->options);
-		write_fish_options(condition, verb->lists);
 	}
 	write_fish_options("", options_globals);
 }

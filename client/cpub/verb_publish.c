@@ -165,28 +165,24 @@ static enum exit_code run(struct command *command) {
 }
 
 static const struct verb_option options[] = {
-	{"registry", 0, true, offsetof(struct command, registry)},
-	{"index", 0, true, offsetof(struct command, index)},
-	{"account", 0, true, offsetof(struct command, account)},
-	{"workspace", 0, false, offsetof(struct command, workspace)},
-	{"manifest-path", 0, true, offsetof(struct command, manifest_path)},
-	{"all-features", 0, false, offsetof(struct command, all_features)},
-	{"no-default-features", 0, false, offsetof(struct command, no_default_features)},
-	{"target", 0, true, offsetof(struct command, target)},
-	{"allow-dirty", 0, false, offsetof(struct command, allow_dirty)},
-	{"no-verify", 0, false, offsetof(struct command, no_verify)},
-	{"dry-run", 0, false, offsetof(struct command, dry_run)},
-	{"resume", 0, false, offsetof(struct command, resume)},
-	{"no-wait", 0, false, offsetof(struct command, no_wait)},
-	{"max-size", 0, true, offsetof(struct command, max_size)},
-	{NULL, 0, false, 0},
-};
-
-static const struct verb_option lists[] = {
-	{"package", 'p', true, offsetof(struct command, packages)},
-	{"exclude", 0, true, offsetof(struct command, excludes)},
-	{"features", 'F', true, offsetof(struct command, features)},
-	{NULL, 0, false, 0},
+	{"registry", 0, OPTION_TEXT, offsetof(struct command, registry)},
+	{"index", 0, OPTION_TEXT, offsetof(struct command, index)},
+	{"account", 0, OPTION_TEXT, offsetof(struct command, account)},
+	{"workspace", 0, OPTION_FLAG, offsetof(struct command, workspace)},
+	{"manifest-path", 0, OPTION_TEXT, offsetof(struct command, manifest_path)},
+	{"all-features", 0, OPTION_FLAG, offsetof(struct command, all_features)},
+	{"no-default-features", 0, OPTION_FLAG, offsetof(struct command, no_default_features)},
+	{"target", 0, OPTION_TEXT, offsetof(struct command, target)},
+	{"allow-dirty", 0, OPTION_FLAG, offsetof(struct command, allow_dirty)},
+	{"no-verify", 0, OPTION_FLAG, offsetof(struct command, no_verify)},
+	{"dry-run", 0, OPTION_FLAG, offsetof(struct command, dry_run)},
+	{"resume", 0, OPTION_FLAG, offsetof(struct command, resume)},
+	{"no-wait", 0, OPTION_FLAG, offsetof(struct command, no_wait)},
+	{"max-size", 0, OPTION_TEXT, offsetof(struct command, max_size)},
+	{"package", 'p', OPTION_TEXTS, offsetof(struct command, packages)},
+	{"exclude", 0, OPTION_TEXTS, offsetof(struct command, excludes)},
+	{"features", 'F', OPTION_TEXTS, offsetof(struct command, features)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_publish = {
@@ -228,8 +224,7 @@ const struct verb verb_publish = {
 		"                      default: 10M at crates.io, else 512M)\n"
 		"\n"
 		"A file FILE.crate, as `cargo package` makes it, is sent as it is, without a build.\n",
+	.takes = "FILE.crate",
 	.options = options,
-	.lists = lists,
-	.takes_words = true,
 	.run = run,
 };

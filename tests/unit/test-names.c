@@ -227,6 +227,14 @@ static void test_registry_url_tells_what_it_is(void **state) {
 	}
 }
 
+/* Both of them: what is fetched there is put behind a slash. */
+static void test_registry_url_sparse_root_has_no_slash_at_its_end(void **state) {
+	(void) state;
+	assert_string_equal(registry_url_sparse_root(CRATES_IO_INDEX), "https://index.crates.io");
+	assert_string_equal(registry_url_sparse_root("sparse+https://r.example/i"), "https://r.example/i");
+	assert_null(registry_url_sparse_root("https://r.example/i"));
+}
+
 static void test_url_gives_origin_and_host(void **state) {
 	static const struct {
 		const char *url, *origin, *host;
@@ -266,6 +274,46 @@ static void test_url_refuses_origin_of_no_url(void **state) {
 	}
 }
 
+/* Semantic Versioning 2.0.0, section 11: each is lower than the one after it. */
+static void test_semver_orders_as_section_11_says(void **state) {
+	static const char *const versions[] = {"0.0.1", "0.9.0", "0.10.0", "1.0.0-alpha",
+		"1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11",
+		"1.0.0-rc.1", "1.0.0", "1.0.1", "2.0.0", "99999999999999999999.0.0",
+		"100000000000000000000.0.0"};
+	const size_t n = sizeof(versions) / sizeof(versions[0]);
+
+	(void) state;
+	for (size_t a = 0; a < n; a++) {
+		for (size_t b = 0; b < n; b++) {
+			int r = semver_compare(versions[a], versions[b]);
+
+			assert_int_equal((r > 0) - (r < 0), (a > b) - (a < b));
+		}
+	}
+	assert_int_equal(semver_compare("1.0.0+a", "1.0.0+b"), 0);
+	assert_int_equal(semver_compare("1.0.0-x.1+a", "1.0.0-x.1"), 0);
+	assert_true(semver_compare("1.0.0-x.1.0+a", "1.0.0-x.1") > 0);
+}
+
+static void test_owner_login_is_printable_and_a_team_has_three_parts(void **state) {
+	static const char *const good[] = {"a", "octocat", "me@example.org", "github:org:team",
+		"github:rust-lang:libs-api"};
+	static const char *const odd[] = {"", "a b", "a\"b", "a\\b", "a'b", "\x01", "\xc3\xa9", "a:b",
+		":a:b", "a::b", "a:b:", "a:b:c:d", "github:org/x:team", "github:org:te/am"};
+	char longest[130];
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(owner_login_is_valid(good[i]));
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		assert_false(owner_login_is_valid(odd[i]));
+	memset(longest, 'a', 129);
+	longest[129] = '\0';
+	assert_false(owner_login_is_valid(longest));
+	longest[128] = '\0';
+	assert_true(owner_login_is_valid(longest));
+}
+
 int main(int argc, char **argv) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_crate_names_match_vectors),
@@ -280,8 +328,11 @@ int main(int argc, char **argv) {
 		cmocka_unit_test(test_registry_url_judges_every_byte_of_a_host),
 		cmocka_unit_test(test_registry_url_never_takes_another_for_crates_io),
 		cmocka_unit_test(test_registry_url_tells_what_it_is),
+		cmocka_unit_test(test_registry_url_sparse_root_has_no_slash_at_its_end),
 		cmocka_unit_test(test_url_gives_origin_and_host),
 		cmocka_unit_test(test_url_refuses_origin_of_no_url),
+		cmocka_unit_test(test_semver_orders_as_section_11_says),
+		cmocka_unit_test(test_owner_login_is_printable_and_a_team_has_three_parts),
 	};
 
 	if (!vectors_init(argc, argv))

@@ -96,6 +96,16 @@ static void test_reply_ok_names_its_kind(void **state) {
 		[KIND_MOVE] = "{\"Ok\":{\"kind\":\"move\"}}\n",
 		[KIND_TRUST] = "{\"Ok\":{\"kind\":\"trust\"}}\n",
 		[KIND_IMPORT] = "{\"Ok\":{\"kind\":\"import\"}}\n",
+		[KIND_SEAL] = "{\"Ok\":{\"kind\":\"seal\"}}\n",
+		[KIND_PROPOSE] = "{\"Ok\":{\"kind\":\"propose\"}}\n",
+		[KIND_VERIFY] = "{\"Ok\":{\"kind\":\"verify\"}}\n",
+		[KIND_PUBLISH] = "{\"Ok\":{\"kind\":\"publish\"}}\n",
+		[KIND_AWAIT] = "{\"Ok\":{\"kind\":\"await\"}}\n",
+		[KIND_YANK] = "{\"Ok\":{\"kind\":\"yank\"}}\n",
+		[KIND_UNYANK] = "{\"Ok\":{\"kind\":\"unyank\"}}\n",
+		[KIND_OWNER] = "{\"Ok\":{\"kind\":\"owner\"}}\n",
+		[KIND_REVOKE] = "{\"Ok\":{\"kind\":\"revoke\"}}\n",
+		[KIND_CHECK] = "{\"Ok\":{\"kind\":\"check\"}}\n",
 	};
 
 	(void) state;

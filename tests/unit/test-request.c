@@ -15,6 +15,7 @@
 #define REGISTRY "\"registry\":{\"index-url\":\"sparse+https://r.example/\"}"
 /* The front of most requests. */
 #define GET "{\"v\":1," REGISTRY ",\"kind\":\"get\","
+#define DEMO "\"name\":\"demo\",\"vers\":\"1.0.0\""
 #define LOGIN "{\"v\":1," REGISTRY ",\"kind\":\"login\""
 
 /* Parses a copy of exactly that size, so that the sanitizer sees each byte read past the end. */
@@ -117,6 +118,23 @@ static void test_request_asks_for_a_registry_where_one_is_needed(void **state) {
 		{KIND_TRUST, "{\"v\":1," REGISTRY ",\"kind\":\"trust\"}",
 			"{\"v\":1,\"kind\":\"trust\"}"},
 		{KIND_IMPORT, "{\"v\":1,\"kind\":\"import\"}", NULL},
+		{KIND_SEAL, "{\"v\":1," REGISTRY ",\"kind\":\"seal\"}", "{\"v\":1,\"kind\":\"seal\"}"},
+		{KIND_PROPOSE, "{\"v\":1,\"kind\":\"propose\"}", NULL},
+		{KIND_VERIFY, "{\"v\":1,\"kind\":\"verify\"}", NULL},
+		{KIND_PUBLISH, "{\"v\":1,\"kind\":\"publish\"," DEMO "}",
+			"{\"v\":1,\"kind\":\"publish\",\"name\":\"demo\"}"},
+		{KIND_AWAIT, "{\"v\":1,\"kind\":\"await\"," DEMO "}",
+			"{\"v\":1,\"kind\":\"await\",\"name\":\"demo\"}"},
+		{KIND_YANK, "{\"v\":1," REGISTRY ",\"kind\":\"yank\",\"releases\":[{" DEMO "}]}",
+			"{\"v\":1," REGISTRY ",\"kind\":\"yank\"}"},
+		{KIND_UNYANK, "{\"v\":1," REGISTRY ",\"kind\":\"unyank\",\"releases\":[{" DEMO "}]}",
+			"{\"v\":1," REGISTRY ",\"kind\":\"unyank\",\"releases\":[]}"},
+		{KIND_OWNER, "{\"v\":1," REGISTRY ",\"kind\":\"owner\"," DEMO "}",
+			"{\"v\":1," REGISTRY ",\"kind\":\"owner\"}"},
+		{KIND_REVOKE, "{\"v\":1," REGISTRY ",\"kind\":\"revoke\"}",
+			"{\"v\":1,\"kind\":\"revoke\"}"},
+		{KIND_CHECK, "{\"v\":1," REGISTRY ",\"kind\":\"check\"}",
+			"{\"v\":1,\"kind\":\"check\"}"},
 	};
 
 	(void) state;

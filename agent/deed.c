@@ -1,0 +1,320 @@
+/*
+ *   audit "begun" → worker-net → audit "done", "refused" or "unknown" → done
+ *
+ * A worker that dies, lies or is ended after it had its task may have sent the
+ * request: such an act is unknown, never refused.
+ */
+
+#include "deed.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/account.h"
+#include "agent/agent.h"
+#include "agent/audit.h"
+#include "agent/clean_text.h"
+#include "agent/hint.h"
+#include "agent/job.h"
+#include "agent/log.h"
+#include "agent/peer.h"
+#include "protocol/json.h"
+#include "protocol/secret.h"
+
+/* worker-net gives up by itself; these are for one that does not. */
+#define SILENCE_USEC (90 * USEC_PER_SEC)
+#define WHOLE_USEC (15 * 60 * USEC_PER_SEC)
+#define SHORT_USEC (60 * USEC_PER_SEC)
+#define MARGIN_USEC (5 * USEC_PER_SEC)
+
+struct deed {
+	struct agent *agent;
+	struct peer peer; /* a copy without its pidfd, for the audit log */
+	enum errand errand;
+	const char *op;
+	char *url, *account, *crate, *version, *checksum;
+	struct deed_result result;
+	bool is_recorded;
+	struct job *job;
+	deed_progress_t progress;
+	deed_done_t done;
+	void *userdata;
+};
+
+static bool errand_changes(enum errand errand) {
+	return errand != ERRAND_OWNERS_LIST;
+}
+
+static int deed_audit(const struct deed *deed, const char *decision, enum refusal refusal) {
+	const struct audit_entry entry = {
+		.op = deed->op,
+		.url = deed->url,
+		.account = deed->account,
+		.crate = deed->crate,
+		.version = deed->version,
+		.checksum = deed->checksum,
+		.refusal = refusal,
+		.decision = decision,
+		.peer = &deed->peer,
+	};
+
+	return audit_write(deed->agent->audit, &entry);
+}
+
+/* What came of it, once. */
+static void deed_record(struct deed *deed) {
+	const struct deed_result *result = &deed->result;
+
+	if (deed->is_recorded || !errand_changes(deed->errand))
+		return;
+	deed->is_recorded = true;
+	if (deed_audit(deed, result->outcome == OUTCOME_UNKNOWN ? "unknown" : NULL,
+		    result->code) < 0)
+		log_warning("what came of a '%s' could not be written to the audit log", deed->op);
+}
+
+/* A text of worker-net's, which has cleaned it; and again here, as it is shown. */
+static void take_text(const struct fields *answer, enum field field, char **ret) {
+	char *text;
+
+	if (fields_get_string(answer, (uint8_t) field, &text) < 0)
+		return;
+	for (char *at = text; *at; at++) {
+		if ((*at < ' ' && *at != '\n') || *at > '~')
+			*at = '?';
+	}
+	*ret = text;
+}
+
+static uint64_t take_number(const struct fields *answer, enum field field, uint64_t below) {
+	uint64_t number;
+
+	return fields_get_u64(answer, (uint8_t) field, &number) == 0 && number < below ? number : 0;
+}
+
+/* -EBADMSG for what contradicts itself. */
+static int deed_take(struct deed *deed, const struct fields *answer) {
+	struct deed_result *result = &deed->result;
+	uint64_t outcome;
+
+	if (fields_get_u64(answer, FIELD_OUTCOME, &outcome) < 0 || outcome >= _OUTCOME_MAX)
+		return -EBADMSG;
+	result->outcome = (enum outcome) outcome;
+	result->code = (enum refusal) take_number(answer, FIELD_CODE, _REFUSAL_MAX);
+	result->hint = (enum hint) take_number(answer, FIELD_HINT, _HINT_MAX);
+	result->status = take_number(answer, FIELD_HTTP_STATUS, 1000);
+	result->retry_after = (int64_t) take_number(answer, FIELD_RETRY_AFTER, INT64_MAX);
+	result->date = (int64_t) take_number(answer, FIELD_DATE, INT64_MAX);
+	take_text(answer, FIELD_DETAIL, &result->detail);
+	take_text(answer, FIELD_MESSAGE, &result->message);
+	take_text(answer, FIELD_WARNINGS, &result->warnings);
+	if ((result->outcome == OUTCOME_DONE) != (result->code == REFUSAL_NONE))
+		return -EBADMSG;
+	return fields_parse(fields_bytes(answer), fields_size(answer), &result->finds);
+}
+
+/* After the task was given, only worker-net's own word says that nothing was sent. */
+static bool refusal_is_before_sending(enum refusal refusal) {
+	return refusal != REFUSAL_WORKER_FAILED && refusal != REFUSAL_WORKER_TIMEOUT;
+}
+
+static void deed_fail(struct deed *deed, enum refusal refusal, const char *detail) {
+	struct deed_result *result = &deed->result;
+	bool is_sure = refusal_is_before_sending(refusal) || !errand_changes(deed->errand);
+
+	result->outcome = is_sure ? OUTCOME_REFUSED : OUTCOME_UNKNOWN;
+	result->code = is_sure ? refusal : REFUSAL_OUTCOME_UNKNOWN;
+	free(result->detail);
+	result->detail = detail ? strdup(detail) : NULL;
+}
+
+static void deed_answered(
+	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata) {
+	struct deed *deed = userdata;
+
+	if (refusal != REFUSAL_NONE) {
+		deed_fail(deed, refusal, detail);
+	} else if (deed_take(deed, answer) < 0) {
+		log_warning("worker-net told nonsense of a '%s'", deed->op);
+		deed_fail(deed, REFUSAL_WORKER_FAILED, NULL);
+	}
+	deed_record(deed);
+	deed->done(&deed->result, deed->userdata);
+}
+
+static void deed_progressed(const struct fields *fields, void *userdata) {
+	const struct deed *deed = userdata;
+	uint64_t done, total;
+
+	if (deed->progress && fields_get_u64(fields, FIELD_DONE, &done) == 0 &&
+		fields_get_u64(fields, FIELD_TOTAL, &total) == 0)
+		deed->progress(done, total, deed->userdata);
+}
+
+static int put_task(struct fields *task, const struct deed_ask *ask) {
+	const struct account *account = ask->account;
+	uint64_t whole = ask->errand == ERRAND_PUBLISH ? WHOLE_USEC : SHORT_USEC;
+	int r = fields_put_u64(task, FIELD_ERRAND, ask->errand);
+
+	if (r == 0)
+		r = fields_put_string(task, FIELD_URL, account->api);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_CA_PEM, account->ca_pem);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_PROXY, account->proxy);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_CRATE, ask->crate);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_VERSION, ask->version);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_USERS, ask->users);
+	if (r == 0)
+		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, whole / USEC_PER_MSEC);
+	if (r == 0 && account->token)
+		r = fields_put_secret(task, FIELD_TOKEN, account->token);
+	return r;
+}
+
+static int copy_text(char **to, const char *from) {
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+static int deed_fill(struct deed *deed, const struct peer *peer, const struct deed_ask *ask) {
+	int r = copy_text(&deed->url, ask->account->url);
+
+	deed->errand = ask->errand;
+	deed->op = ask->op;
+	deed->peer = *peer;
+	deed->peer.pidfd = -1;
+	if (r == 0)
+		r = copy_text(&deed->account, ask->account->name);
+	if (r == 0)
+		r = copy_text(&deed->crate, ask->crate);
+	if (r == 0)
+		r = copy_text(&deed->version, ask->version);
+	if (r == 0)
+		r = copy_text(&deed->checksum, ask->checksum);
+	return r;
+}
+
+static int deed_start(struct deed *deed, const struct deed_ask *ask) {
+	_cleanup_(fields_freep) struct fields *task = NULL;
+	bool is_long = ask->errand == ERRAND_PUBLISH;
+	int r = fields_new(&task);
+
+	if (r == 0)
+		r = put_task(task, ask);
+	if (r < 0)
+		return r;
+	r = job_new(deed->agent, WORKER_NET, TAKE_PTR(task), ask->fds, ask->n_fds,
+		is_long ? SILENCE_USEC : SHORT_USEC + MARGIN_USEC, deed_answered, deed, &deed->job);
+	if (r < 0 || !is_long)
+		return r;
+	job_allow_progress(deed->job, WHOLE_USEC + MARGIN_USEC);
+	job_tell_progress(deed->job, deed_progressed);
+	return 0;
+}
+
+int deed_new(struct agent *agent, const struct peer *peer, const struct deed_ask *ask,
+	deed_progress_t progress, deed_done_t done, void *userdata, struct deed **ret) {
+	struct deed *deed = calloc(1, sizeof(*deed));
+	int r;
+
+	if (!deed)
+		return -ENOMEM;
+	deed->agent = agent;
+	deed->progress = progress;
+	deed->done = done;
+	deed->userdata = userdata;
+	deed->is_recorded = true; /* Until it is begun there is nothing to record. */
+	r = deed_fill(deed, peer, ask);
+	if (r == 0 && errand_changes(ask->errand) && deed_audit(deed, "begun", REFUSAL_NONE) < 0)
+		r = -EACCES;
+	if (r == 0) {
+		deed->is_recorded = false;
+		r = deed_start(deed, ask);
+		if (r < 0) {
+			deed_fail(deed, refusal_from_errno(r), NULL);
+			deed->result.outcome = OUTCOME_REFUSED; /* It did not start. */
+			deed->result.code = refusal_from_errno(r);
+			deed_record(deed);
+		}
+	}
+	if (r < 0) {
+		deed_free(deed);
+		return r;
+	}
+	*ret = deed;
+	return 0;
+}
+
+struct deed *deed_free(struct deed *deed) {
+	if (!deed)
+		return NULL;
+	if (!deed->is_recorded) {
+		deed->result.outcome = OUTCOME_UNKNOWN;
+		deed->result.code = REFUSAL_OUTCOME_UNKNOWN;
+		deed_record(deed);
+	}
+	job_free(deed->job);
+	fields_free(deed->result.finds);
+	free(deed->result.detail);
+	free(deed->result.message);
+	free(deed->result.warnings);
+	free(deed->url);
+	free(deed->account);
+	free(deed->crate);
+	free(deed->version);
+	free(deed->checksum);
+	free(deed);
+	return NULL;
+}
+
+static const char *outcome_name(enum outcome outcome) {
+	switch (outcome) {
+	case OUTCOME_DONE:
+		return "done";
+	case OUTCOME_REFUSED:
+		return "refused";
+	case OUTCOME_UNKNOWN:
+	case _OUTCOME_MAX:
+		break;
+	}
+	return "unknown";
+}
+
+void deed_write(struct json_writer *writer, const struct deed_result *result) {
+	bool is_done = result->code == REFUSAL_NONE;
+
+	json_write_string(writer, "outcome", outcome_name(result->outcome));
+	json_write_string(writer, "code", is_done ? NULL : refusal_name(result->code));
+	json_write_string(writer, "message", is_done ? NULL : refusal_sentence(result->code));
+	json_write_string(writer, "detail", result->detail);
+	json_write_string(writer, "hint", hint_sentence(result->hint));
+	if (result->retry_after > 0)
+		json_write_integer(writer, "retry-after", result->retry_after);
+	else
+		json_write_string(writer, "retry-after", NULL);
+	json_write_string(writer, "said", result->message);
+}
+
+void deed_write_refused(struct json_writer *writer, enum refusal refusal) {
+	const struct deed_result result = {.outcome = OUTCOME_REFUSED, .code = refusal};
+
+	deed_write(writer, &result);
+}
+
+void deed_write_lines(struct json_writer *writer, const char *name, const char *lines) {
+	json_write_array(writer, name);
+	while (lines && *lines) {
+		size_t size = strcspn(lines, "\n");
+
+		if (size > 0)
+			json_write_bytes(writer, NULL, lines, size);
+		lines += size + (lines[size] == '\n');
+	}
+	json_write_array_end(writer);
+}

@@ -1,0 +1,12 @@
+#pragma once
+
+/* The question before the agent acts at a registry by itself: what all of them have in common. */
+
+#include <stdio.h>
+
+struct session;
+
+/* The first lines: what it is, where, as whom, and what is known of the token while the store is open. */
+void act_text_begin(FILE *out, const struct session *session, const char *act, const char *name);
+/* Who claims to ask; the caller's own last line may follow. */
+void act_text_end(FILE *out, const struct session *session);

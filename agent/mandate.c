@@ -1,0 +1,130 @@
+#include "mandate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/account.h"
+#include "agent/agent.h"
+#include "agent/consent.h"
+#include "agent/dispatch.h"
+#include "agent/passphrase.h"
+#include "agent/rule/expiry.h"
+#include "agent/session.h"
+#include "agent/store/store.h"
+
+struct mandate {
+	struct session *session;
+	char *name;
+	/* Of an open store, when it was asked: the approval is for the account as it was then. */
+	uint64_t generation;
+	bool was_open;
+	struct consent *consent;
+	struct passphrase *passphrase;
+	mandate_done_t done;
+	void *userdata;
+};
+
+static enum refusal find_refusal(int error) {
+	switch (error) {
+	case -ENOENT:
+		return REFUSAL_ACCOUNT_UNKNOWN;
+	case -ENOKEY:
+		return REFUSAL_LOCKED;
+	case -EBADMSG:
+		return REFUSAL_STORE_DAMAGED;
+	default:
+		return refusal_from_errno(error);
+	}
+}
+
+enum refusal mandate_find(
+	const struct session *session, const char *name, bool with_token, struct account **ret) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	int r = store_find(session->agent->store, session->url, name, with_token, &account);
+
+	if (r < 0)
+		return find_refusal(r);
+	if (expiry_is_over(account->expires, (int64_t) time(NULL)))
+		return REFUSAL_TOKEN_EXPIRED;
+	if (!account->api)
+		return REFUSAL_UNPINNED;
+	*ret = TAKE_PTR(account);
+	return REFUSAL_NONE;
+}
+
+static void mandate_asked(enum refusal refusal, void *userdata) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	struct mandate *mandate = userdata;
+	const struct session *session = mandate->session;
+
+	if (refusal == REFUSAL_NONE && mandate->was_open &&
+		store_generation(session->agent->store) != mandate->generation)
+		refusal = REFUSAL_BUSY; /* Somebody else has changed it meanwhile. */
+	if (refusal == REFUSAL_NONE)
+		refusal = mandate_find(session, mandate->name, false, &account);
+	mandate->done(refusal, mandate->userdata);
+}
+
+/* Says that it is not there, or may not be used, before anybody is asked. */
+static enum refusal mandate_ask_open(
+	struct mandate *mandate, const char *text, const char *question) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	struct session *session = mandate->session;
+	enum refusal refusal = mandate_find(session, mandate->name, false, &account);
+	int r;
+
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	r = consent_new(session, dispatch_row(session)->act, session->terminal, text, question,
+		mandate_asked, mandate, &mandate->consent);
+	if (r == -ENOTTY)
+		return REFUSAL_NEEDS_TERMINAL;
+	if (r == -EPERM)
+		return REFUSAL_NOT_GRANTED;
+	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
+}
+
+static enum refusal mandate_ask_locked(struct mandate *mandate, const char *text) {
+	struct session *session = mandate->session;
+	int r = passphrase_new(session, PASSPHRASE_UNLOCK, session->terminal, text, NULL,
+		mandate_asked, mandate, &mandate->passphrase);
+
+	if (r == -ENOTTY)
+		return REFUSAL_LOCKED;
+	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
+}
+
+enum refusal mandate_new(struct session *session, const char *name, const char *text,
+	const char *question, mandate_done_t done, void *userdata, struct mandate **ret) {
+	_cleanup_(mandate_freep) struct mandate *mandate = calloc(1, sizeof(*mandate));
+	enum refusal refusal;
+
+	if (!mandate)
+		return REFUSAL_NO_MEMORY;
+	mandate->session = session;
+	mandate->generation = store_generation(session->agent->store);
+	mandate->was_open = store_state(session->agent->store) == STORE_OPEN;
+	mandate->done = done;
+	mandate->userdata = userdata;
+	mandate->name = strdup(name);
+	if (!mandate->name)
+		return REFUSAL_NO_MEMORY;
+	refusal = mandate->was_open
+			  ? mandate_ask_open(mandate, text, question)
+			  : mandate_ask_locked(mandate, text);
+	if (refusal == REFUSAL_NONE)
+		*ret = TAKE_PTR(mandate);
+	return refusal;
+}
+
+struct mandate *mandate_free(struct mandate *mandate) {
+	if (!mandate)
+		return NULL;
+	consent_free(mandate->consent);
+	passphrase_free(mandate->passphrase);
+	free(mandate->name);
+	free(mandate);
+	return NULL;
+}

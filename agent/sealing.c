@@ -1,0 +1,261 @@
+#include "sealing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "agent/agent.h"
+#include "agent/consignment.h"
+#include "agent/job.h"
+#include "agent/log.h"
+#include "protocol/names.h"
+
+/* A lent file may lie on a slow disk; one that hangs is given up soon. */
+#define SEAL_SILENCE_USEC (10 * USEC_PER_SEC)
+#define SEAL_WHOLE_USEC (5 * 60 * USEC_PER_SEC)
+#define INSPECT_USEC (60 * USEC_PER_SEC)
+#define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+
+struct sealing {
+	const struct consignment *consignment;
+	uint64_t n_reserved, size_max;
+	struct parcel *parcel;
+	struct job *job;
+	sealing_done_t done;
+	void *userdata;
+};
+
+static struct sealing *sealing_begin(struct parcel *parcel, sealing_done_t done, void *userdata) {
+	struct sealing *sealing = calloc(1, sizeof(*sealing));
+
+	if (!sealing) {
+		parcel_free(parcel);
+		return NULL;
+	}
+	sealing->parcel = parcel;
+	sealing->done = done;
+	sealing->userdata = userdata;
+	return sealing;
+}
+
+static int new_memory_file(const char *name) {
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Whatever the worker said: is it closed to changes, and as long as it said? */
+static bool is_sealed(int fd, uint64_t size) {
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat status;
+
+	return seals >= 0 && (seals & SEALS) == SEALS && fstat(fd, &status) == 0 &&
+	       (size == 0 || (uint64_t) status.st_size == size);
+}
+
+static void sealing_give_back(struct sealing *sealing) {
+	if (sealing->n_reserved > 0)
+		consignment_give_back(sealing->consignment, sealing->n_reserved);
+	sealing->n_reserved = 0;
+}
+
+static void sealing_finish(struct sealing *sealing, enum refusal refusal, const char *detail) {
+	struct parcel *parcel = refusal == REFUSAL_NONE ? TAKE_PTR(sealing->parcel) : NULL;
+
+	sealing_give_back(sealing);
+	sealing->done(refusal, detail, parcel, sealing->userdata);
+}
+
+static enum refusal take_sealed(struct parcel *parcel, const struct fields *answer) {
+	if (fields_get_u64(answer, FIELD_SIZE, &parcel->size) < 0 || parcel->size == 0 ||
+		fields_get_string(answer, FIELD_CHECKSUM, &parcel->checksum) < 0 ||
+		!sha256_hex_is_valid(parcel->checksum) || !is_sealed(parcel->file, parcel->size)) {
+		log_warning("worker-seal told nonsense");
+		return REFUSAL_WORKER_FAILED;
+	}
+	return REFUSAL_NONE;
+}
+
+static void sealing_sealed(
+	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata) {
+	struct sealing *sealing = userdata;
+
+	if (refusal == REFUSAL_CRATE_TOO_LARGE && sealing->n_reserved < sealing->size_max)
+		refusal = REFUSAL_NO_ROOM;
+	if (refusal == REFUSAL_NONE)
+		refusal = take_sealed(sealing->parcel, answer);
+	sealing_finish(sealing, refusal, detail);
+}
+
+static int start_seal(struct sealing *sealing, struct agent *agent, int file) {
+	_cleanup_(fields_freep) struct fields *task = NULL;
+	int fds[2] = {file, sealing->parcel->file};
+	int r = fields_new(&task);
+
+	if (r == 0)
+		r = fields_put_u64(task, FIELD_SIZE_MAX, sealing->n_reserved);
+	if (r == 0)
+		r = job_new(agent, WORKER_SEAL, TAKE_PTR(task), fds, 2, SEAL_SILENCE_USEC,
+			sealing_sealed, sealing, &sealing->job);
+	if (r == 0)
+		job_allow_progress(sealing->job, SEAL_WHOLE_USEC);
+	return r;
+}
+
+enum refusal sealing_new(struct agent *agent, const struct consignment *consignment, int file,
+	uint64_t size_max, sealing_done_t done, void *userdata, struct sealing **ret) {
+	_cleanup_(sealing_freep) struct sealing *sealing = NULL;
+	struct parcel *parcel = parcel_new();
+	enum refusal refusal;
+	int r;
+
+	if (parcel)
+		sealing = sealing_begin(parcel, done, userdata);
+	if (!sealing)
+		return REFUSAL_NO_MEMORY;
+	sealing->consignment = consignment;
+	sealing->size_max = size_max;
+	refusal = consignment_make_room(consignment, &size_max);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	sealing->n_reserved = size_max;
+	parcel->file = new_memory_file("cpub-crate");
+	r = parcel->file < 0 ? parcel->file : start_seal(sealing, agent, file);
+	if (r < 0)
+		return refusal_from_errno(r);
+	*ret = TAKE_PTR(sealing);
+	return REFUSAL_NONE;
+}
+
+/* Lines of a worker's, which has cleaned them; and again here, as they are shown. */
+static char *take_lines(const struct fields *answer, enum field field) {
+	char *lines;
+
+	if (fields_get_string(answer, (uint8_t) field, &lines) < 0)
+		return NULL;
+	for (char *at = lines; *at; at++) {
+		if ((*at < ' ' && *at != '\n') || *at > '~')
+			*at = '?';
+	}
+	return lines;
+}
+
+static enum refusal take_inspected(struct parcel *parcel, const struct fields *answer) {
+	if (fields_get_string(answer, FIELD_CRATE, &parcel->crate) < 0 ||
+		!crate_name_is_valid(parcel->crate) ||
+		fields_get_string(answer, FIELD_VERSION, &parcel->version) < 0 ||
+		!semver_is_valid(parcel->version) || !is_sealed(parcel->metadata, 0)) {
+		log_warning("worker-inspect told nonsense");
+		return REFUSAL_WORKER_FAILED;
+	}
+	(void) fields_get_u64(answer, FIELD_UNPACKED, &parcel->unpacked); /* For people. */
+	(void) fields_get_u64(answer, FIELD_ENTRIES, &parcel->n_entries);
+	parcel->warnings = take_lines(answer, FIELD_WARNINGS);
+	parcel->needs = take_lines(answer, FIELD_NEEDS);
+	return REFUSAL_NONE;
+}
+
+static void sealing_inspected(
+	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata) {
+	struct sealing *sealing = userdata;
+
+	if (refusal == REFUSAL_NONE)
+		refusal = take_inspected(sealing->parcel, answer);
+	sealing_finish(sealing, refusal, detail);
+}
+
+enum refusal sealing_inspect(struct agent *agent, const char *index_url, struct parcel *parcel,
+	sealing_done_t done, void *userdata, struct sealing **ret) {
+	_cleanup_(sealing_freep) struct sealing *sealing = sealing_begin(parcel, done, userdata);
+	_cleanup_(fields_freep) struct fields *task = NULL;
+	int fds[2], r;
+
+	if (!sealing)
+		return REFUSAL_NO_MEMORY;
+	parcel->metadata = new_memory_file("cpub-metadata");
+	if (parcel->metadata < 0)
+		return refusal_from_errno(parcel->metadata);
+	fds[0] = parcel->file;
+	fds[1] = parcel->metadata;
+	r = fields_new(&task);
+	if (r == 0)
+		r = fields_put_u64(task, FIELD_INSPECT_ERRAND, INSPECT_CRATE);
+	if (r == 0)
+		r = fields_put_string(task, FIELD_INDEX_URL, index_url);
+	if (r == 0)
+		r = job_new(agent, WORKER_INSPECT, TAKE_PTR(task), fds, 2, INSPECT_USEC,
+			sealing_inspected, sealing, &sealing->job);
+	if (r < 0)
+		return refusal_from_errno(r);
+	*ret = TAKE_PTR(sealing);
+	return REFUSAL_NONE;
+}
+
+/* "src/lib.rs, Cargo.toml and 3 more"; NULL where nothing is told. */
+static char *describe_different(const struct fields *answer) {
+	_cleanup_(freep) char *names = take_lines(answer, FIELD_DIFFERENT);
+	uint64_t n = 0, n_named = 0;
+	char *text;
+	size_t size;
+	FILE *out = names ? open_memstream(&text, &size) : NULL;
+
+	if (!out)
+		return NULL;
+	(void) fields_get_u64(answer, FIELD_N_DIFFERENT, &n);
+	for (char *rest = names, *name; (name = strsep(&rest, "\n"));) {
+		if (*name)
+			fprintf(out, "%s%s", n_named++ > 0 ? ", " : "", name);
+	}
+	if (n > n_named)
+		fprintf(out, " and %" PRIu64 " more", n - n_named);
+	return fclose(out) == 0 ? text : NULL;
+}
+
+static void sealing_compared(
+	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata) {
+	_cleanup_(freep) char *different = NULL;
+	struct sealing *sealing = userdata;
+
+	if (refusal == REFUSAL_NONE) {
+		different = describe_different(answer);
+		detail = different ? different
+				   : "the files in it are the same, the way they are packed is not";
+		refusal = REFUSAL_CRATE_DIFFERS;
+	}
+	sealing_finish(sealing, refusal, detail);
+}
+
+enum refusal sealing_compare(struct agent *agent, const struct parcel *a, const struct parcel *b,
+	sealing_done_t done, void *userdata, struct sealing **ret) {
+	_cleanup_(sealing_freep) struct sealing *sealing = sealing_begin(NULL, done, userdata);
+	_cleanup_(fields_freep) struct fields *task = NULL;
+	int fds[2] = {a->file, b->file}, r;
+
+	if (!sealing)
+		return REFUSAL_NO_MEMORY;
+	r = fields_new(&task);
+	if (r == 0)
+		r = fields_put_u64(task, FIELD_INSPECT_ERRAND, INSPECT_COMPARE);
+	if (r == 0)
+		r = job_new(agent, WORKER_INSPECT, TAKE_PTR(task), fds, 2, INSPECT_USEC,
+			sealing_compared, sealing, &sealing->job);
+	if (r < 0)
+		return refusal_from_errno(r);
+	*ret = TAKE_PTR(sealing);
+	return REFUSAL_NONE;
+}
+
+struct sealing *sealing_free(struct sealing *sealing) {
+	if (!sealing)
+		return NULL;
+	sealing_give_back(sealing);
+	job_free(sealing->job);
+	parcel_free(sealing->parcel);
+	free(sealing);
+	return NULL;
+}
