@@ -183,6 +183,16 @@ void print_error(
 		print_error_json(code, message, detail);
 }
 
+void print_below(const char *label, const char *format, ...) {
+	va_list arguments;
+
+	fprintf(stderr, "  %s: ", label);
+	va_start(arguments, format);
+	print_formatted(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+}
+
 enum exit_code print_refusal(
 	const struct print *print, enum refusal refusal, const char *message, const char *detail) {
 	print_error(print, refusal_name(refusal), message ? message : refusal_sentence(refusal),
@@ -278,16 +288,10 @@ static void put_escaped(uint32_t character) {
 	printf("\\u%04x", (unsigned) character);
 }
 
-void print_ok_json(const char *line, size_t size) {
-	const char *start = "", *end = start;
-	const uint8_t *at, *behind;
+/* What would steer a terminal is escaped, and reads the same for a parser. */
+static void print_json(const char *start, const char *end) {
+	const uint8_t *at = (const uint8_t *) start, *behind = (const uint8_t *) end;
 
-	if (!find_ok(line, size, &start, &end))
-		end = start;
-	start = skip_spaces(start, end);
-	printf("{\"schema\":%d%s", SCHEMA, start < end ? "," : "");
-	at = (const uint8_t *) start;
-	behind = (const uint8_t *) end;
 	while (at < behind) {
 		const uint8_t *first = at;
 		uint32_t character;
@@ -301,6 +305,21 @@ void print_ok_json(const char *line, size_t size) {
 		else if (character >= 0x20)
 			put_escaped(character);
 	}
+}
+
+void print_document(const char *line, size_t size) {
+	print_json(line, line + size);
+	putchar('\n');
+}
+
+void print_ok_json(const char *line, size_t size) {
+	const char *start = "", *end = start;
+
+	if (!find_ok(line, size, &start, &end))
+		end = start;
+	start = skip_spaces(start, end);
+	printf("{\"schema\":%d%s", SCHEMA, start < end ? "," : "");
+	print_json(start, end);
 	puts("}");
 }
 
@@ -314,12 +333,39 @@ const char *print_duration(int64_t seconds, char buffer[PRINT_SHORT_SIZE]) {
 	return buffer;
 }
 
+const char *print_bytes(int64_t bytes, char buffer[PRINT_SHORT_SIZE]) {
+	static const char *const units[] = {"KiB", "MiB", "GiB"};
+	double size = (double) bytes / 1024;
+	size_t unit = 0;
+
+	if (bytes < 1024) {
+		snprintf(buffer, PRINT_SHORT_SIZE, "%" PRId64 " B", bytes);
+		return buffer;
+	}
+	while (size >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		size /= 1024;
+		unit++;
+	}
+	snprintf(buffer, PRINT_SHORT_SIZE, "%.1f %s", size, units[unit]);
+	return buffer;
+}
+
 const char *print_day(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]) {
 	time_t when = (time_t) unix_seconds;
 	struct tm day;
 
 	if (!localtime_r(&when, &day) || strftime(buffer, PRINT_SHORT_SIZE, "%Y-%m-%d", &day) == 0)
 		snprintf(buffer, PRINT_SHORT_SIZE, "an unknown day");
+	return buffer;
+}
+
+const char *print_time(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]) {
+	time_t when = (time_t) unix_seconds;
+	struct tm time;
+
+	if (!localtime_r(&when, &time) ||
+		strftime(buffer, PRINT_SHORT_SIZE, "%Y-%m-%d %H:%M:%S", &time) == 0)
+		snprintf(buffer, PRINT_SHORT_SIZE, "an unknown time");
 	return buffer;
 }
 

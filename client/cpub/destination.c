@@ -8,12 +8,16 @@
 #include "registry.h"
 #include "verb.h"
 
-static void take_registry(
-	const struct command *command, struct registry *registry, struct request *request) {
+static void tell_source(const struct command *command, const struct registry *registry) {
 	if (registry->source == URL_SOURCE_PROJECT || registry->source == URL_SOURCE_ENVIRONMENT ||
 		(command->print.is_verbose && registry->file))
 		print_note(&command->print, "registry '%s' is %s, named by '%s'", registry->name,
 			registry->index_url, registry->file);
+}
+
+static void take_registry(
+	const struct command *command, struct registry *registry, struct request *request) {
+	tell_source(command, registry);
 	request->index_url = TAKE_PTR(registry->index_url);
 	request->registry_name = TAKE_PTR(registry->name);
 	request->url_source = registry->source;
@@ -53,5 +57,23 @@ enum exit_code destination_fill(const struct command *command, struct request *r
 		return verb_fail_configuration(command, r, error);
 	take_registry(command, &registry, request);
 	take_network(command, &network, request);
+	return EXIT_DONE;
+}
+
+enum exit_code destination_registry(const struct command *command, struct request *request) {
+	_cleanup_(cargo_config_freep) struct cargo_config *config = NULL;
+	_cleanup_(registry_done) struct registry registry = {0};
+	_cleanup_(freep) char *error = NULL;
+	int r = 0;
+
+	if (registry_needs_config(command->registry))
+		r = cargo_config_load(&config, &error);
+	if (r >= 0)
+		r = registry_resolve(command->registry, command->index, config, &registry, &error);
+	if (r < 0)
+		return verb_fail_configuration(command, r, error);
+	tell_source(command, &registry);
+	request->index_url = TAKE_PTR(registry.index_url);
+	request->registry_name = TAKE_PTR(registry.name);
 	return EXIT_DONE;
 }

@@ -15,3 +15,6 @@ struct request;
  * exit code after it has said what is wrong.
  */
 enum exit_code destination_fill(const struct command *command, struct request *request);
+
+/* Index and name alone, for what goes where the account was pinned to. */
+enum exit_code destination_registry(const struct command *command, struct request *request);

@@ -6,6 +6,13 @@
 
 #define TIMEOUT_MAX_SEC (24 * 60 * 60)
 
+/* The words of the command line, and the one that is being read. */
+struct line {
+	int n;
+	char **words;
+	int at;
+};
+
 const struct verb *const options_verbs[] = {
 	&verb_init,
 	&verb_login,
@@ -17,6 +24,12 @@ const struct verb *const options_verbs[] = {
 	&verb_passwd,
 	&verb_move,
 	&verb_trust,
+	&verb_publish,
+	&verb_yank,
+	&verb_unyank,
+	&verb_owner,
+	&verb_check,
+	&verb_revoke,
 	&verb_setup,
 	&verb_doctor,
 	&verb_completion,
@@ -25,16 +38,16 @@ const struct verb *const options_verbs[] = {
 };
 
 const struct verb_option options_globals[] = {
-	{"json", 0, false, offsetof(struct command, print.is_json)},
-	{"quiet", 'q', false, offsetof(struct command, print.is_quiet)},
-	{"verbose", 'v', false, offsetof(struct command, print.is_verbose)},
-	{"color", 0, true, offsetof(struct command, color)},
-	{"no-input", 0, false, offsetof(struct command, no_input)},
-	{"timeout", 0, true, offsetof(struct command, timeout)},
-	{"socket", 0, true, offsetof(struct command, socket)},
-	{"help", 'h', false, offsetof(struct command, is_help)},
-	{"version", 'V', false, offsetof(struct command, is_version)},
-	{NULL, 0, false, 0},
+	{"json", 0, OPTION_FLAG, offsetof(struct command, print.is_json)},
+	{"quiet", 'q', OPTION_FLAG, offsetof(struct command, print.is_quiet)},
+	{"verbose", 'v', OPTION_FLAG, offsetof(struct command, print.is_verbose)},
+	{"color", 0, OPTION_TEXT, offsetof(struct command, color)},
+	{"no-input", 0, OPTION_FLAG, offsetof(struct command, no_input)},
+	{"timeout", 0, OPTION_TEXT, offsetof(struct command, timeout)},
+	{"socket", 0, OPTION_TEXT, offsetof(struct command, socket)},
+	{"help", 'h', OPTION_FLAG, offsetof(struct command, is_help)},
+	{"version", 'V', OPTION_FLAG, offsetof(struct command, is_version)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 static const char globals_help[] =
@@ -93,46 +106,85 @@ static const struct verb_option *find_letter(const struct verb_option *options, 
 	return NULL;
 }
 
+static const struct verb_option *options_of_verb(const struct command *command) {
+	return command->verb ? command->verb->options : NULL;
+}
+
 static void set_flag(struct command *command, const struct verb_option *option) {
 	*(bool *) ((char *) command + option->offset) = true;
 }
 
-/* "--name", "--name=text" or "--name text"; *index is moved over the text. */
-static enum exit_code take_long(struct command *command, int argc, char **argv, int *index) {
-	const char *word = argv[*index] + 2;
-	size_t size = strcspn(word, "=");
-	const char *text = word[size] == '=' ? word + size + 1 : NULL;
-	const struct verb_option *option = find_long(options_globals, word, size);
-
-	if (!option && command->verb)
-		option = find_long(command->verb->options, word, size);
-	if (!option)
-		return fail_with_hint(command, "unknown option", word - 2, (int) size + 2);
-	if (!option->has_text) {
-		if (text)
-			return fail_with_hint(
-				command, "no text belongs to the option", word - 2, (int) size + 2);
-		set_flag(command, option);
-		return EXIT_DONE;
-	}
-	if (!text) {
-		if (*index + 1 >= argc)
-			return fail_with_hint(
-				command, "a text is missing behind", word - 2, (int) size + 2);
-		text = argv[++*index];
-	}
-	*(const char **) (void *) ((char *) command + option->offset) = text;
+static enum exit_code add_text(
+	const struct command *command, struct texts *texts, const char *text) {
+	if (texts->n == TEXTS_MAX)
+		return print_usage(
+			&command->print, "more than %d of one kind are too many", TEXTS_MAX);
+	texts->items[texts->n++] = text;
 	return EXIT_DONE;
 }
 
-/* "-qv": flags only. */
-static enum exit_code take_letters(struct command *command, const char *word) {
-	for (const char *letter = word + 1; *letter; letter++) {
+static enum exit_code set_text(
+	struct command *command, const struct verb_option *option, const char *text) {
+	void *place = (char *) command + option->offset;
+
+	if (option->kind == OPTION_TEXTS)
+		return add_text(command, place, text);
+	*(const char **) place = text;
+	return EXIT_DONE;
+}
+
+/* The text that is the next word, to an option shown as the first `size` bytes of `name`. */
+static enum exit_code take_next(struct command *command, const struct verb_option *option,
+	const char *name, int size, struct line *line) {
+	if (line->at + 1 >= line->n)
+		return fail_with_hint(command, "a text is missing behind", name, size);
+	return set_text(command, option, line->words[++line->at]);
+}
+
+/* People who come from cargo try it, and what they gave is in the list of processes now. */
+static enum exit_code fail_unknown(const struct command *command, const char *word, int size) {
+	if (size == 7 && memcmp(word, "--token", 7) == 0)
+		return print_usage(&command->print,
+			"no token is taken from the command line, where every program can read it; "
+			"revoke that one, and run `cpub-agent login` with another");
+	return fail_with_hint(command, "unknown option", word, size);
+}
+
+/* "--name", "--name=text" or "--name text". */
+static enum exit_code take_long(struct command *command, struct line *line) {
+	const char *word = line->words[line->at] + 2;
+	size_t size = strcspn(word, "=");
+	const char *text = word[size] == '=' ? word + size + 1 : NULL;
+	/* The verb's own first: `cargo yank` has a --version of its own, too. */
+	const struct verb_option *option = find_long(options_of_verb(command), word, size);
+
+	if (!option)
+		option = find_long(options_globals, word, size);
+	if (!option)
+		return fail_unknown(command, word - 2, (int) size + 2);
+	if (option->kind != OPTION_FLAG)
+		return text ? set_text(command, option, text)
+			    : take_next(command, option, word - 2, (int) size + 2, line);
+	if (text)
+		return fail_with_hint(
+			command, "no text belongs to the option", word - 2, (int) size + 2);
+	set_flag(command, option);
+	return EXIT_DONE;
+}
+
+/* "-qv"; "-atext" or "-a text" for one that takes a text, as the last. */
+static enum exit_code take_letters(struct command *command, struct line *line) {
+	for (const char *letter = line->words[line->at] + 1; *letter; letter++) {
 		const struct verb_option *option = find_letter(options_globals, *letter);
 		char shown[] = {'-', *letter, '\0'};
 
 		if (!option)
+			option = find_letter(options_of_verb(command), *letter);
+		if (!option)
 			return fail_with_hint(command, "unknown option", shown, 2);
+		if (option->kind != OPTION_FLAG)
+			return letter[1] ? set_text(command, option, letter + 1)
+					 : take_next(command, option, shown, 2, line);
 		set_flag(command, option);
 	}
 	return EXIT_DONE;
@@ -152,6 +204,8 @@ static bool take_object(struct command *command, const char *word) {
 static enum exit_code take_word(struct command *command, const char *word) {
 	if (command->verb && !command->object && take_object(command, word))
 		return EXIT_DONE;
+	if (command->verb && command->verb->takes)
+		return add_text(command, &command->words, word);
 	/* Not repeated: the second word may well be a token. */
 	if (command->verb)
 		return print_usage(&command->print,
@@ -202,20 +256,32 @@ static void find_json(int argc, char **argv, struct command *command) {
 		command->print.is_json = command->print.is_json || strcmp(argv[i], "--json") == 0;
 }
 
-enum exit_code options_parse(int argc, char **argv, struct command *command) {
-	find_json(argc, argv, command);
-	for (int i = 1; i < argc; i++) {
-		enum exit_code code;
+/* One word, or two where a text belongs to the first. */
+static enum exit_code take(struct command *command, struct line *line, bool are_over) {
+	const char *word = line->words[line->at];
 
-		if (strncmp(argv[i], "--", 2) == 0)
-			code = take_long(command, argc, argv, &i);
-		else if (argv[i][0] == '-')
-			code = take_letters(command, argv[i]);
+	if (!are_over && strncmp(word, "--", 2) == 0)
+		return take_long(command, line);
+	if (!are_over && word[0] == '-')
+		return take_letters(command, line);
+	return take_word(command, word);
+}
+
+enum exit_code options_parse(int argc, char **argv, struct command *command) {
+	struct line line = {.n = argc, .words = argv, .at = 1};
+	bool are_over = false; /* the options, as "--" was there */
+	enum exit_code code = EXIT_DONE;
+
+	command->argc = argc;
+	command->argv = argv;
+	find_json(argc, argv, command);
+	for (; line.at < line.n && code == EXIT_DONE; line.at++) {
+		if (!are_over && strcmp(line.words[line.at], "--") == 0)
+			are_over = true;
 		else
-			code = take_word(command, argv[i]);
-		if (code != EXIT_DONE)
-			return code;
+			code = take(command, &line, are_over);
 	}
-	enum exit_code code = take_color(command);
-	return code != EXIT_DONE ? code : take_timeout(command);
+	if (code == EXIT_DONE)
+		code = take_color(command);
+	return code == EXIT_DONE ? take_timeout(command) : code;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "client/print.h"
 #include "protocol/cleanup.h"
@@ -18,8 +19,22 @@ struct reply;
 struct request;
 struct verb;
 
+/* More of one kind than this is a mistake. */
+#define TEXTS_MAX 256
+
+/* What was given several times, in that order. */
+struct texts {
+	const char *items[TEXTS_MAX];
+	size_t n;
+};
+
 /* What the command line said. Texts are borrowed from argv. */
 struct command {
+	/* All of it, for whom it has to be told again. */
+	char **argv;
+	int argc;
+	/* The mask for new files that we came with; ours is closed to others. */
+	mode_t umask;
 	const struct verb *verb; /* NULL: none was given */
 	struct print print;
 	bool is_help;
@@ -30,7 +45,7 @@ struct command {
 	uint64_t timeout_usec; /* 0: the default of the verb */
 	const char *socket;
 
-	/* login, logout, trust, import */
+	/* login, logout, trust, import, and all that acts at a registry */
 	const char *registry;
 	const char *index;
 	const char *account;
@@ -58,20 +73,55 @@ struct command {
 
 	/* The word behind the verb, one of its `objects`; NULL without. */
 	const char *object;
+	/* The words behind a verb that takes some of the person's own. */
+	struct texts words;
 
-	/* setup */
+	/* setup; yank has `undo`, too */
 	bool check;
 	bool undo;
+
+	/* yank, unyank */
+	const char *version;
+
+	/* owner */
+	struct texts add;
+	struct texts remove;
+	bool list;
+
+	/* revoke */
+	bool forget;
+
+	/* publish */
+	struct texts packages;
+	struct texts excludes;
+	struct texts features;
+	bool workspace;
+	bool all_features;
+	bool no_default_features;
+	const char *manifest_path;
+	const char *target;
+	bool allow_dirty;
+	bool no_verify;
+	bool resume;
+	bool no_wait;
+	const char *max_size;
 
 	/* A secret comes on standard input. */
 	bool with_secret;
 };
 
-/* One option: a flag, or with a text behind it. `offset` is its place in struct command. */
+/* What an option takes, and so what lies at its place in struct command. */
+enum option_kind {
+	OPTION_FLAG,  /* nothing: a bool */
+	OPTION_TEXT,  /* a text: a pointer; the last one holds */
+	OPTION_TEXTS, /* a text each time: struct texts */
+};
+
+/* One option. `offset` is its place in struct command. */
 struct verb_option {
 	const char *name;
 	char letter; /* 0 for none */
-	bool has_text;
+	enum option_kind kind;
 	size_t offset;
 };
 
@@ -81,6 +131,8 @@ struct verb {
 	const char *help;
 	/* The words of which one may follow, as `cargo` does `setup`, ended by NULL; NULL for none. */
 	const char *const *objects;
+	/* What it takes words of, as messages call it ("CRATE@VERSION"); NULL: of nothing. */
+	const char *takes;
 	/* The options of this verb alone, ended by one without a name. */
 	const struct verb_option *options;
 	enum exit_code (*run)(struct command *command);
@@ -100,6 +152,12 @@ extern const struct verb verb_completion;
 extern const struct verb verb_setup;
 extern const struct verb verb_doctor;
 extern const struct verb verb_import;
+extern const struct verb verb_publish;
+extern const struct verb verb_yank;
+extern const struct verb verb_unyank;
+extern const struct verb verb_owner;
+extern const struct verb verb_revoke;
+extern const struct verb verb_check;
 
 /* How the agent answered. */
 struct verb_answer {
@@ -140,6 +198,13 @@ enum exit_code verb_show(const struct command *command, const struct verb_answer
 enum exit_code verb_run(struct command *command, struct request *request,
 	enum verb_lending lending,
 	void (*show)(const struct command *command, const struct json *ok), bool is_report);
+
+/*
+ * The same for a verb whose answer can be bad news: prints the object with --json, and in
+ * any case calls `judge`, which says what failed and returns the exit code.
+ */
+enum exit_code verb_run_judged(struct command *command, const struct request *request,
+	enum exit_code (*judge)(const struct command *command, const struct json *ok));
 
 /* Moves standard input into *ret if the command asks for it, else leaves *ret. */
 enum exit_code verb_take_secret(const struct command *command, int *ret);

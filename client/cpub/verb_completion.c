@@ -71,7 +71,7 @@ static void write_zsh(void) {
 static void write_fish_options(const char *condition, const struct verb_option *option) {
 	for (; option && option->name; option++)
 		printf("complete -c cpub-agent %s -l %s%s\n", condition, option->name,
-			option->has_text ? " -x" : "");
+			option->kind != OPTION_FLAG ? " -x" : "");
 }
 
 static void write_fish(void) {

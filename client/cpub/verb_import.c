@@ -172,14 +172,14 @@ static enum exit_code run(struct command *command) {
 }
 
 static const struct verb_option options[] = {
-	{"from", 0, true, offsetof(struct command, from)},
-	{"account", 0, true, offsetof(struct command, account)},
-	{"wipe", 0, false, offsetof(struct command, wipe)},
-	{"dry-run", 0, false, offsetof(struct command, dry_run)},
-	{"replace", 0, false, offsetof(struct command, replace)},
-	{"no-check", 0, false, offsetof(struct command, no_check)},
-	{"allow-http", 0, false, offsetof(struct command, allow_http)},
-	{NULL, 0, false, 0},
+	{"from", 0, OPTION_TEXT, offsetof(struct command, from)},
+	{"account", 0, OPTION_TEXT, offsetof(struct command, account)},
+	{"wipe", 0, OPTION_FLAG, offsetof(struct command, wipe)},
+	{"dry-run", 0, OPTION_FLAG, offsetof(struct command, dry_run)},
+	{"replace", 0, OPTION_FLAG, offsetof(struct command, replace)},
+	{"no-check", 0, OPTION_FLAG, offsetof(struct command, no_check)},
+	{"allow-http", 0, OPTION_FLAG, offsetof(struct command, allow_http)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_import = {

@@ -48,10 +48,10 @@ static enum exit_code run(struct command *command) {
 }
 
 static const struct verb_option options[] = {
-	{"store", 0, true, offsetof(struct command, store)},
-	{"with-passphrase", 0, false, offsetof(struct command, with_secret)},
-	{"no-passphrase", 0, false, offsetof(struct command, no_passphrase)},
-	{NULL, 0, false, 0},
+	{"store", 0, OPTION_TEXT, offsetof(struct command, store)},
+	{"with-passphrase", 0, OPTION_FLAG, offsetof(struct command, with_secret)},
+	{"no-passphrase", 0, OPTION_FLAG, offsetof(struct command, no_passphrase)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_init = {

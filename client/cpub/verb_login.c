@@ -148,19 +148,19 @@ static enum exit_code run(struct command *command) {
 }
 
 static const struct verb_option options[] = {
-	{"registry", 0, true, offsetof(struct command, registry)},
-	{"index", 0, true, offsetof(struct command, index)},
-	{"account", 0, true, offsetof(struct command, account)},
-	{"with-token", 0, false, offsetof(struct command, with_secret)},
-	{"api", 0, true, offsetof(struct command, api)},
-	{"allow-http", 0, false, offsetof(struct command, allow_http)},
-	{"for", 0, true, offsetof(struct command, use)},
-	{"expires", 0, true, offsetof(struct command, expires)},
-	{"scope", 0, true, offsetof(struct command, scope)},
-	{"crates", 0, true, offsetof(struct command, crates)},
-	{"no-check", 0, false, offsetof(struct command, no_check)},
-	{"replace", 0, false, offsetof(struct command, replace)},
-	{NULL, 0, false, 0},
+	{"registry", 0, OPTION_TEXT, offsetof(struct command, registry)},
+	{"index", 0, OPTION_TEXT, offsetof(struct command, index)},
+	{"account", 0, OPTION_TEXT, offsetof(struct command, account)},
+	{"with-token", 0, OPTION_FLAG, offsetof(struct command, with_secret)},
+	{"api", 0, OPTION_TEXT, offsetof(struct command, api)},
+	{"allow-http", 0, OPTION_FLAG, offsetof(struct command, allow_http)},
+	{"for", 0, OPTION_TEXT, offsetof(struct command, use)},
+	{"expires", 0, OPTION_TEXT, offsetof(struct command, expires)},
+	{"scope", 0, OPTION_TEXT, offsetof(struct command, scope)},
+	{"crates", 0, OPTION_TEXT, offsetof(struct command, crates)},
+	{"no-check", 0, OPTION_FLAG, offsetof(struct command, no_check)},
+	{"replace", 0, OPTION_FLAG, offsetof(struct command, replace)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_login = {

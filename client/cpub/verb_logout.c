@@ -1,10 +1,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cargo_config.h"
+#include "destination.h"
 #include "protocol/json.h"
 #include "protocol/request.h"
-#include "registry.h"
 #include "verb.h"
 
 static void show(const struct command *command, const struct json *ok) {
@@ -28,26 +27,6 @@ static void show(const struct command *command, const struct json *ok) {
 			  "revoked there.");
 }
 
-/* Without --registry and --index, --all means every registry. */
-static enum exit_code take_registry(const struct command *command, struct request *request) {
-	_cleanup_(cargo_config_freep) struct cargo_config *config = NULL;
-	_cleanup_(registry_done) struct registry registry = {0};
-	_cleanup_(freep) char *error = NULL;
-	int r = 0;
-
-	if (command->all && !command->registry && !command->index)
-		return EXIT_DONE;
-	if (registry_needs_config(command->registry))
-		r = cargo_config_load(&config, &error);
-	if (r >= 0)
-		r = registry_resolve(command->registry, command->index, config, &registry, &error);
-	if (r < 0)
-		return verb_fail_configuration(command, r, error);
-	request->index_url = TAKE_PTR(registry.index_url);
-	request->registry_name = TAKE_PTR(registry.name);
-	return EXIT_DONE;
-}
-
 static enum exit_code run(struct command *command) {
 	_cleanup_(request_freep) struct request *request = request_new(KIND_LOGOUT);
 	enum exit_code code;
@@ -65,19 +44,22 @@ static enum exit_code run(struct command *command) {
 		return print_usage(&command->print, "--all and --for exclude each other");
 	request->for_read = command->use;
 	request->all = command->all;
-	code = take_registry(command, request);
-	if (code != EXIT_DONE)
-		return code;
+	/* Without --registry and --index, --all means every registry. */
+	if (!command->all || command->registry || command->index) {
+		code = destination_registry(command, request);
+		if (code != EXIT_DONE)
+			return code;
+	}
 	return verb_run(command, request, VERB_LENDS_TERMINAL, show, false);
 }
 
 static const struct verb_option options[] = {
-	{"registry", 0, true, offsetof(struct command, registry)},
-	{"index", 0, true, offsetof(struct command, index)},
-	{"account", 0, true, offsetof(struct command, account)},
-	{"for", 0, true, offsetof(struct command, use)},
-	{"all", 0, false, offsetof(struct command, all)},
-	{NULL, 0, false, 0},
+	{"registry", 0, OPTION_TEXT, offsetof(struct command, registry)},
+	{"index", 0, OPTION_TEXT, offsetof(struct command, index)},
+	{"account", 0, OPTION_TEXT, offsetof(struct command, account)},
+	{"for", 0, OPTION_TEXT, offsetof(struct command, use)},
+	{"all", 0, OPTION_FLAG, offsetof(struct command, all)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_logout = {

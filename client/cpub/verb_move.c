@@ -38,8 +38,8 @@ static enum exit_code run(struct command *command) {
 }
 
 static const struct verb_option options[] = {
-	{"to", 0, true, offsetof(struct command, to)},
-	{NULL, 0, false, 0},
+	{"to", 0, OPTION_TEXT, offsetof(struct command, to)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_move = {

@@ -120,10 +120,10 @@ static enum exit_code run(struct command *command) {
 }
 
 static const struct verb_option options[] = {
-	{"check", 0, false, offsetof(struct command, check)},
-	{"undo", 0, false, offsetof(struct command, undo)},
-	{"account", 0, true, offsetof(struct command, account)},
-	{NULL, 0, false, 0},
+	{"check", 0, OPTION_FLAG, offsetof(struct command, check)},
+	{"undo", 0, OPTION_FLAG, offsetof(struct command, undo)},
+	{"account", 0, OPTION_TEXT, offsetof(struct command, account)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 static const char *const objects[] = {"cargo", NULL};

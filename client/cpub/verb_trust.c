@@ -44,11 +44,11 @@ static enum exit_code run(struct command *command) {
 }
 
 static const struct verb_option options[] = {
-	{"registry", 0, true, offsetof(struct command, registry)},
-	{"index", 0, true, offsetof(struct command, index)},
-	{"account", 0, true, offsetof(struct command, account)},
-	{"api", 0, true, offsetof(struct command, api)},
-	{NULL, 0, false, 0},
+	{"registry", 0, OPTION_TEXT, offsetof(struct command, registry)},
+	{"index", 0, OPTION_TEXT, offsetof(struct command, index)},
+	{"account", 0, OPTION_TEXT, offsetof(struct command, account)},
+	{"api", 0, OPTION_TEXT, offsetof(struct command, api)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_trust = {

@@ -26,8 +26,8 @@ static enum exit_code run(struct command *command) {
 }
 
 static const struct verb_option options[] = {
-	{"with-passphrase", 0, false, offsetof(struct command, with_secret)},
-	{NULL, 0, false, 0},
+	{"with-passphrase", 0, OPTION_FLAG, offsetof(struct command, with_secret)},
+	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_unlock = {

@@ -471,6 +471,7 @@ def test_broken_utf8_of_the_command_line_is_cleaned(cpub):
         (["--account", "x", "login"], b"unknown option '--account'"),
         (["lists"], b"unknown verb 'lists'; see `cpub-agent --help`"),
         (["login", "--account"], b"a text is missing behind '--account'"),
+        (["login", "--", "--account"], b"takes options only"),
         (["login", "--with-token=x"], b"no text belongs to the option '--with-token'"),
         (["login", "--registry", "a", "--index", "b"], b"exclude each other"),
         (["logout", "--all", "--account", "b"], b"exclude each other"),

@@ -20,6 +20,12 @@ FORMAT_ERROR = (
     "You can generate a new token at https://crates.io/me. For more information please see "
     "https://blog.rust-lang.org/2020/07/14/crates-io-security-advisory.html. We apologize for any "
     "inconvenience.")
+READ_ONLY = ("crates.io is currently in read-only mode. Please check https://status.crates.io/ "
+             "for more information.")
+UNVERIFIED = ("A verified email address is required to publish crates to crates.io. Visit "
+              "https://crates.io/settings/profile to set and verify your email address.")
+NOT_YOURS = ("this crate exists but you don't seem to be an owner. If you believe this is a "
+             "mistake, perhaps you need to accept an invitation to be an owner before publishing.")
 
 
 class Api:
@@ -84,13 +90,38 @@ class Api:
                 refused.status = self._settings.refusal_status
             raise
 
+    def _admit(self, request: Request, endpoint: str | None, **act: str) -> None:
+        """As crates.io does: the form of the token, the account behind it, and what it may do."""
+        if self._settings.cio_only and request.digest and not request.has_cio_form:
+            raise Refused(401, FORMAT_ERROR)
+        self._gate.admit(request, **act)
+        if self._settings.locked:
+            raise Refused(403, self._settings.locked)
+        self._gate.want_permission(request, endpoint, act.get("name", ""))
+
+    def _want_writable(self) -> None:
+        if self._settings.read_only:
+            raise Refused(503, READ_ONLY)
+
+    def _admit_publisher(self, request: Request, upload) -> None:
+        is_new = not self._index.versions(upload.name)
+        if request.is_trusted is not None:
+            self._gate.admit_trusted(request, upload.name, is_new)
+            return
+        self._admit(request, "publish-new" if is_new else "publish-update", mutation="publish",
+                    name=upload.name, vers=upload.vers, cksum=upload.cksum)
+        if self._settings.unverified:
+            raise Refused(400, UNVERIFIED)
+
     def _publish(self, request: Request) -> Answer:
         # Cargo up to 1.95 names no type at all (measured), later ones this one.
         request.want_content_type("application/octet-stream", may_lack=True)
         upload = publish.take_apart(request.body)
-        self._gate.admit(request, mutation="publish", name=upload.name, vers=upload.vers,
-                         cksum=upload.cksum)
+        self._admit_publisher(request, upload)
+        self._want_writable()
         upload.check_crate(self._settings.index_url)
+        if self._index.versions(upload.name):
+            self._owners.want_right(upload.name, NOT_YOURS)
         with self._shelf.lock:
             namesake = self._index.namesake(upload.name)
             if namesake not in (None, upload.name):
@@ -117,7 +148,9 @@ class Api:
         self._want_crate(name)
         if all(row["vers"] != vers for row in self._index.versions(name)):
             raise Refused(404, f"crate `{name}` does not have a version `{vers}`")
-        self._gate.admit(request, mutation=mutation, name=name, vers=vers)
+        self._admit(request, "yank", mutation=mutation, name=name, vers=vers)
+        self._want_writable()
+        self._owners.want_right(name, "must already be an owner to yank or unyank")
         self._index.set_yanked(name, vers, mutation == "yank")
         return as_json({"ok": True})
 
@@ -134,8 +167,10 @@ class Api:
         return as_json({"ok": True, "msg": self._owners.remove(name, self._logins(request, name))})
 
     def _logins(self, request: Request, name: str) -> list[str]:
-        self._gate.admit(request, mutation="owners", name=name)
+        self._admit(request, "change-owners", mutation="owners", name=name)
         self._want_crate(name)
+        self._want_writable()
+        self._owners.want_right_to_modify(name)
         request.want_content_type("application/json")
         return parse_logins(request.body)
 
@@ -160,11 +195,19 @@ class Api:
         raise Refused(403, "this action can only be performed on the crates.io website")
 
     def revoke(self, request: Request) -> Answer:
-        self._gate.admit(request)
+        self._admit(request, None)
         request.want_no_body()
-        if self._gate.is_scoped(request.digest):
-            raise Refused(403, "this token does not have the required permissions to perform "
-                               "this action")
+        self._want_writable()
+        self._gate.revoke(request.digest)
+        return Answer(204)
+
+    def revoke_trusted(self, request: Request) -> Answer:
+        """204 for an unknown one, too."""
+        if request.digest is None:
+            raise Refused(401, "Missing `Authorization` header")
+        if not request.is_trusted:
+            raise Refused(401, "Invalid `Authorization` header: Failed to parse token")
+        request.want_no_body()
         self._gate.revoke(request.digest)
         return Answer(204)
 
@@ -197,4 +240,5 @@ ROUTES = (
     ("GET", r"/api/v1/crates", Api.search),
     ("GET", r"/api/v1/me", Api.me),
     ("DELETE", r"/api/v1/tokens/current", Api.revoke),
+    ("DELETE", r"/api/v1/trusted_publishing/tokens", Api.revoke_trusted),
 )

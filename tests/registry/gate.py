@@ -11,6 +11,7 @@ from typing import Callable, Iterable
 from urllib.parse import unquote
 
 from answer import Refused
+from grant import MISSING_PERMISSION, Grant, is_trusted
 from request import Request
 
 PLACEHOLDER = "cpub-placeholder-not-a-token"
@@ -38,7 +39,8 @@ class Gate:
                  verify: Callable[[str, dict], bool] | None):
         self._login_url = login_url
         self._lock = threading.Lock()
-        self._is_scoped = {h: False for h in hashes} | {h: True for h in scoped_hashes}
+        self._grants = {h: None for h in hashes} | {h: Grant() for h in scoped_hashes}
+        self._trusted: dict[str, set[str]] = {}
         self._verify = verify
 
     @property
@@ -68,19 +70,47 @@ class Gate:
 
     def knows(self, digest: str | None) -> bool:
         with self._lock:
-            return digest in self._is_scoped
+            return digest in self._grants
 
-    def is_scoped(self, digest: str) -> bool:
+    def want_permission(self, request: Request, endpoint: str | None, crate: str = "") -> None:
+        """endpoint None: one that names no scope, and so refuses every token that has some."""
         with self._lock:
-            return self._is_scoped.get(digest, False)
+            grant = self._grants.get(request.digest)
+        if grant and not (endpoint and grant.covers(endpoint, crate)):
+            raise Refused(403, MISSING_PERMISSION)
 
-    def accept(self, digest: str, is_scoped: bool = False) -> None:
+    def accept(self, digest: str, grant: Grant | None = None) -> None:
         with self._lock:
-            self._is_scoped[digest] = is_scoped
+            self._grants[digest] = grant
 
     def revoke(self, digest: str) -> None:
         with self._lock:
-            self._is_scoped.pop(digest, None)
+            self._grants.pop(digest, None)
+            self._trusted.pop(digest, None)
+
+    def trust(self, digest: str, crates: Iterable[str]) -> None:
+        """A token of Trusted Publishing. Only publish and its own revocation take it: elsewhere
+        it is looked for among the ordinary ones, and not found."""
+        with self._lock:
+            self._trusted[digest] = set(crates)
+
+    def trusts(self, digest: str | None) -> bool:
+        with self._lock:
+            return digest in self._trusted
+
+    def admit_trusted(self, request: Request, crate: str, is_new: bool) -> None:
+        """crates.io, src/controllers/krate/publish.rs."""
+        if not request.is_trusted:
+            raise Refused(401, "Invalid `Authorization` header: Failed to parse token")
+        with self._lock:
+            crates = self._trusted.get(request.digest)
+        if is_new:
+            raise Refused(403, "Trusted Publishing tokens do not support creating new crates. "
+                               "Publish the crate manually, first")
+        if crates is None:
+            raise Refused(403, "Invalid authentication token")
+        if crate not in crates:
+            raise Refused(403, f"The provided access token is not valid for crate `{crate}`")
 
     def take_authorization(self, request: Request) -> None:
         """Moves the credential out of the headers, where it would live longer than it has to."""
@@ -91,13 +121,15 @@ class Gate:
             request.digest = sha256(values[0])
             request.authorization = values[0] if self.keeps_text else None
             request.has_cio_form = bool(CIO.match(values[0]))
+            request.is_trusted = is_trusted(values[0])
 
     def holds_token(self, text: str) -> bool:
         """Whether a known token is the text, or a word of it, or all behind its first word."""
         text = unquote(text)
         words = [text, text.partition(" ")[2], *re.split(r"[/?&=]", text),
                  *re.split(r"[\s/?&=;,\"]+", text)]
-        return any(self.knows(sha256(word)) for word in words)
+        digests = map(sha256, words)
+        return any(self.knows(digest) or self.trusts(digest) for digest in digests)
 
 
 def violations(request: Request, gate: Gate, is_open: bool) -> list[str]:

@@ -9,6 +9,17 @@ from answer import Refused
 LOGIN = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
 TEAM = re.compile(r"github:[A-Za-z0-9-]+:[A-Za-z0-9_-]+")
 INVITES_MAX = 10
+# crates.io, src/models/team.rs and controllers/krate/owners.rs: what stands against a team.
+TEAM_TEXTS = {
+    "unknown": (400, "could not find the github team {org}/{team}. Make sure that you have the "
+                     "right permissions in GitHub. See https://doc.rust-lang.org/cargo/reference/"
+                     "publishing.html#github-permissions"),
+    "foreign": (403, "only members of a team or organization owners can add it as an owner"),
+    "closed": (403, "GitHub organization '{org}' has restricted OAuth access. Please contact an "
+                    "organization owner to approve crates.io at "
+                    "https://github.com/orgs/{org}/policies/applications/1002"),
+    "unlinked": (400, "Cannot add a GitHub team as an owner without a connected GitHub account"),
+}
 
 
 def parse_logins(body: bytes) -> list[str]:
@@ -34,6 +45,8 @@ class Owners:
         self._people = {publisher, *people}
         self._owners: dict[str, list[str]] = {}
         self._invited: dict[str, set[str]] = {}
+        self._obstacles: dict[str, str] = {}
+        self._memberships: set[str] = set()
         self._lock = threading.RLock()
 
     def of(self, crate: str) -> list[str]:
@@ -79,12 +92,52 @@ class Owners:
             self._invited[crate].remove(login)
             self._owners[crate].append(login)
 
+    def give(self, crate: str, *logins: str) -> None:
+        """The crate is theirs from now on; whoever publishes here may not be among them."""
+        with self._lock:
+            self._owners[crate] = list(logins)
+
+    def join(self, team: str) -> None:
+        """Whoever publishes here is a member of the team."""
+        self._memberships.add(team)
+
+    def obstruct(self, team: str, obstacle: str) -> None:
+        """One of TEAM_TEXTS stands against that team from now on."""
+        self._obstacles[team] = obstacle
+
+    def want_right(self, crate: str, words: str) -> None:
+        if not {self._publisher, *self._memberships} & set(self.of(crate)):
+            raise Refused(403, words)
+
+    def want_right_to_modify(self, crate: str) -> None:
+        owners = set(self.of(crate))
+        if self._publisher in owners:
+            return
+        if self._memberships & owners:
+            raise Refused(403, "team members don't have permission to modify owners")
+        raise Refused(403, "only owners have permission to modify owners")
+
+    def _check_team(self, login: str) -> None:
+        handler, _, rest = login.partition(":")
+        org, _, team = rest.partition(":")
+        if handler != "github":
+            raise Refused(400, "unknown organization handler, only 'github:org:team' is supported")
+        if not team:
+            raise Refused(400, "missing github team argument; format is github:org:team")
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", org):
+            raise Refused(400, "organization cannot contain special characters like "
+                               f"{re.sub('[A-Za-z0-9_-]', '', org)[:1]}")
+        obstacle = self._obstacles.get(login) or (None if TEAM.fullmatch(login) else "unknown")
+        if obstacle:
+            status, words = TEAM_TEXTS[obstacle]
+            raise Refused(status, words.format(org=org, team=team))
+
     def _check_may_join(self, login: str, owners: list[str]) -> None:
         if login in owners:
             raise Refused(400, f"`{login}` is already an owner")
-        if ":" in login and not TEAM.fullmatch(login):
-            raise Refused(400, "unknown organization handler, only 'github:org:team' is supported")
-        if ":" not in login and (not LOGIN.fullmatch(login) or login not in self._people):
+        if ":" in login:
+            self._check_team(login)
+        elif (not LOGIN.fullmatch(login) or login not in self._people):
             raise Refused(400, f"could not find user with login `{login}`")
 
     def _join(self, crate: str, login: str) -> str:

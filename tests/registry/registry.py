@@ -17,6 +17,8 @@ import json
 import signal
 import sys
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Callable, Iterable
 
@@ -24,6 +26,7 @@ from api import Api
 from certificate import Certificate
 from exchange import Exchange
 from gate import Gate, sha256
+from grant import Grant
 from index import Index
 from injection import Injections, Rule
 from listener import Listener
@@ -37,8 +40,9 @@ class Settings:
     """
     What may change while the registry runs. refusal_status is for a publish that was refused for
     its content: 400, or 200 with errors in the body as on crates.io. open_config: where a token is
-    required, config.json alone is for everybody. cio_only: the probe wants tokens of crates.io's
-    form; locked: what it says to all whom it knows.
+    required, config.json alone is for everybody. cio_only: only tokens of crates.io's form are
+    looked at; locked: what is said to all whom it knows; unverified: the publisher's e-mail address
+    is; read_only: nothing is changed for the moment.
     """
 
     index_url: str
@@ -50,6 +54,8 @@ class Settings:
     warnings: list[str] = field(default_factory=list)
     cio_only: bool = False
     locked: str | None = None
+    unverified: bool = False
+    read_only: bool = False
 
 
 class Registry:
@@ -134,6 +140,14 @@ class Registry:
         """Misbehaviour for requests whose "METHOD /path" matches; the words are Rule's fields."""
         return self.injections.add(Rule(match, **rule))
 
+    def rate_limit(self, match: str, until: datetime, what: str, times: int = 1) -> Rule:
+        """As crates.io does it: what it says, and a date in Retry-After."""
+        date = format_datetime(until, usegmt=True)
+        words = (f"You have {what} in a short period of time. Please try again after {date} and "
+                 "see https://crates.io/docs/rate-limits for more details.")
+        return self.inject(match, times=times, status=429, retry_after=until,
+                           body={"errors": [{"detail": words}]})
+
     def announce(self, **changes) -> None:
         """Changes settings (the names are those of Settings) and config.json."""
         for name, value in changes.items():
@@ -144,14 +158,22 @@ class Registry:
         self._index.set_config(
             config | ({"auth-required": True} if self.settings.auth_required else {}))
 
-    def accept_token(self, token: str, is_scoped: bool = False) -> None:
-        self.gate.accept(sha256(token), is_scoped)
+    def accept_token(self, token: str, is_scoped: bool = False, *,
+                     endpoints: Iterable[str] | None = None, crates: Iterable[str] = ()) -> None:
+        """endpoints and crates: see grant.py; where there are any, it is a scoped one."""
+        is_scoped = is_scoped or endpoints is not None or bool(crates)
+        scopes = None if endpoints is None else frozenset(endpoints)
+        self.gate.accept(sha256(token), Grant(scopes, tuple(crates)) if is_scoped else None)
+
+    def trust_token(self, token: str, *crates: str) -> None:
+        """One of Trusted Publishing for these crates; grant.trusted_token makes a text for it."""
+        self.gate.trust(sha256(token), crates)
 
     def revoke_token(self, token: str) -> None:
         self.gate.revoke(sha256(token))
 
     def knows_token(self, token: str) -> bool:
-        return self.gate.knows(sha256(token))
+        return self.gate.knows(sha256(token)) or self.gate.trusts(sha256(token))
 
     def threads(self) -> list:
         """The threads that still run, for the test that none is left behind."""

@@ -18,6 +18,7 @@ class Request:
     authorization: str | None = field(default=None, repr=False)
     n_credentials: int = 0
     has_cio_form: bool = False
+    is_trusted: bool | None = None
     body: bytes = field(default=b"", repr=False)
 
     @property
