@@ -38,7 +38,7 @@ int file_secret_new(struct session *session, const char *key, file_secret_done_t
 	_cleanup_(fields_freep) struct fields *task = NULL;
 	int r;
 
-	if (session->file < 0)
+	if (!session->file)
 		return -EBADF;
 	file = calloc(1, sizeof(*file));
 	if (!file)
@@ -51,8 +51,10 @@ int file_secret_new(struct session *session, const char *key, file_secret_done_t
 	r = fields_put_string(task, FIELD_TOML_KEY, key);
 	if (r < 0)
 		return r;
-	r = job_new(session->agent, WORKER_IMPORT, TAKE_PTR(task), &session->file, 1,
+	r = job_new(session->agent, WORKER_IMPORT, TAKE_PTR(task), NULL, 0,
 		DEADLINE_USEC, file_secret_taken, file, &file->job);
+	if (r == 0)
+		r = job_lend(file->job, session->file);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(file);

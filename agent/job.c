@@ -26,6 +26,7 @@
 #include "agent/child.h"
 #include "agent/lent.h"
 #include "agent/log.h"
+#include "agent/parked.h"
 #include "protocol/secret.h"
 
 enum job_state {
@@ -48,6 +49,7 @@ struct job {
 	struct fields *task;
 	int fds[FRAME_FDS_MAX];
 	size_t n_fds;
+	int ticket; /* of what a client lent; -1 without */
 	struct fields *answer;
 	job_done_t done;
 	job_progress_t progress;
@@ -84,16 +86,32 @@ static void job_answered(struct job *job) {
 	job_finish(job, (enum refusal) refusal, detail);
 }
 
-static int job_send_task(struct job *job) {
-	int r;
+static void job_drop_fds(struct job *job) {
+	for (size_t i = 0; i < job->n_fds; i++)
+		(void) fd_close(job->fds[i]);
+	job->n_fds = 0;
+	job->ticket = lent_close(job->ticket);
+}
 
-	r = frame_send(job->socket, FRAME_TASK, job->task, job->fds, job->n_fds);
+/* What was lent is in our own table only as long as it takes to send it on. */
+static int job_send_task(struct job *job) {
+	int fds[FRAME_FDS_MAX], lent = -1, r = 0;
+	size_t n_fds = 0;
+
+	if (job->ticket >= 0)
+		r = parked_peek(job->ticket, &lent);
+	if (r < 0)
+		return r;
+	if (lent >= 0)
+		fds[n_fds++] = lent;
+	for (size_t i = 0; i < job->n_fds; i++)
+		fds[n_fds++] = job->fds[i];
+	r = frame_send(job->socket, FRAME_TASK, job->task, fds, n_fds);
+	(void) lent_close(lent);
 	if (r < 0)
 		return r;
 	job->task = fields_free(job->task);
-	for (size_t i = 0; i < job->n_fds; i++)
-		job->fds[i] = lent_close(job->fds[i]);
-	job->n_fds = 0;
+	job_drop_fds(job);
 	return 0;
 }
 
@@ -218,7 +236,7 @@ int job_new(struct agent *agent, enum worker worker, struct fields *task, const 
 		return -ENOMEM;
 	job->agent = agent;
 	job->worker = worker;
-	job->socket = -1;
+	job->socket = job->ticket = -1;
 	job->done = done;
 	job->userdata = userdata;
 	job->deadline_usec = deadline_usec;
@@ -234,6 +252,12 @@ int job_new(struct agent *agent, enum worker worker, struct fields *task, const 
 		return r;
 	*ret = TAKE_PTR(job);
 	return 0;
+}
+
+int job_lend(struct job *job, const struct parked *parked) {
+	assert(job->ticket < 0 && job->n_fds < FRAME_FDS_MAX);
+	job->ticket = fcntl(parked_ticket(parked), F_DUPFD_CLOEXEC, 3);
+	return job->ticket < 0 ? -errno : 0;
 }
 
 void job_allow_progress(struct job *job, uint64_t whole_usec) {
@@ -256,8 +280,7 @@ struct job *job_free(struct job *job) {
 	sd_event_source_disable_unref(job->io);
 	sd_event_source_disable_unref(job->deadline);
 	(void) fd_close(job->socket);
-	for (size_t i = 0; i < job->n_fds; i++)
-		(void) lent_close(job->fds[i]);
+	job_drop_fds(job);
 	fields_free(job->task);
 	fields_free(job->answer);
 	free(job);

@@ -25,13 +25,21 @@ typedef void (*job_done_t)(
 	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata);
 
 /*
- * Starts the worker. Takes `task` over in any case; `fds`, which a client lent, are duplicated.
+ * Starts the worker. Takes `task` over in any case; `fds`, which are not a client's but for a terminal, are duplicated.
  * `deadline_usec` is a span from now. Returns 0 and the job in *ret (caller
  * frees), or a negative errno (-ECHILD if the program does not start, -EBUSY if
  * too many of them work), and then there is no callback.
  */
 int job_new(struct agent *agent, enum worker worker, struct fields *task, const int *fds,
 	size_t n_fds, uint64_t deadline_usec, job_done_t done, void *userdata, struct job **ret);
+
+struct parked;
+
+/*
+ * What a client lent goes along as well, before the other descriptors. Right after job_new.
+ * 0 or a negative errno.
+ */
+int job_lend(struct job *job, const struct parked *parked);
 
 /*
  * From now on `deadline_usec` is how long the worker may be silent, since each

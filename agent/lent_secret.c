@@ -42,7 +42,7 @@ int lent_secret_new(struct session *session, lent_secret_done_t done, void *user
 	_cleanup_(fields_freep) struct fields *task = NULL;
 	int r;
 
-	if (session->pipe < 0)
+	if (!session->pipe)
 		return -EBADF;
 	lent = calloc(1, sizeof(*lent));
 	if (!lent)
@@ -52,8 +52,10 @@ int lent_secret_new(struct session *session, lent_secret_done_t done, void *user
 	r = fields_new(&task);
 	if (r < 0)
 		return r;
-	r = job_new(session->agent, WORKER_READ, TAKE_PTR(task), &session->pipe, 1, DEADLINE_USEC,
+	r = job_new(session->agent, WORKER_READ, TAKE_PTR(task), NULL, 0, DEADLINE_USEC,
 		lent_secret_read, lent, &lent->job);
+	if (r == 0)
+		r = job_lend(lent->job, session->pipe);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(lent);

@@ -92,22 +92,24 @@ static void sealing_sealed(
 	sealing_finish(sealing, refusal, detail);
 }
 
-static int start_seal(struct sealing *sealing, struct agent *agent, int file) {
+static int start_seal(
+	struct sealing *sealing, struct agent *agent, const struct parked *file) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
-	int fds[2] = {file, sealing->parcel->file};
 	int r = fields_new(&task);
 
 	if (r == 0)
 		r = fields_put_u64(task, FIELD_SIZE_MAX, sealing->n_reserved);
 	if (r == 0)
-		r = job_new(agent, WORKER_SEAL, TAKE_PTR(task), fds, 2, SEAL_SILENCE_USEC,
-			sealing_sealed, sealing, &sealing->job);
+		r = job_new(agent, WORKER_SEAL, TAKE_PTR(task), &sealing->parcel->file, 1,
+			SEAL_SILENCE_USEC, sealing_sealed, sealing, &sealing->job);
+	if (r == 0)
+		r = job_lend(sealing->job, file);
 	if (r == 0)
 		job_allow_progress(sealing->job, SEAL_WHOLE_USEC);
 	return r;
 }
 
-enum refusal sealing_new(struct agent *agent, const struct consignment *consignment, int file,
+enum refusal sealing_new(struct agent *agent, const struct consignment *consignment, const struct parked *file,
 	uint64_t size_max, sealing_done_t done, void *userdata, struct sealing **ret) {
 	_cleanup_(sealing_freep) struct sealing *sealing = NULL;
 	struct parcel *parcel = parcel_new();

@@ -13,6 +13,7 @@
 struct agent;
 struct consignment;
 struct parcel;
+struct parked;
 struct sealing;
 
 /* `parcel` is handed over where `refusal` is REFUSAL_NONE, else NULL; `detail` is borrowed and may be NULL. */
@@ -23,7 +24,7 @@ typedef void (*sealing_done_t)(
  * Seals `file`, at most `size_max` bytes of it: the parcel has file, size and checksum.
  * REFUSAL_NONE and *ret (caller frees): it will call back; or the refusal.
  */
-enum refusal sealing_new(struct agent *agent, const struct consignment *consignment, int file,
+enum refusal sealing_new(struct agent *agent, const struct consignment *consignment, const struct parked *file,
 	uint64_t size_max, sealing_done_t done, void *userdata, struct sealing **ret);
 
 /* Reads a sealed parcel, which is taken over in any case: it has all the rest then. */

@@ -26,12 +26,8 @@
 #include "session.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <linux/sockios.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "agent/agent.h"
@@ -39,6 +35,7 @@
 #include "agent/dispatch.h"
 #include "agent/lent.h"
 #include "agent/log.h"
+#include "agent/parked.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
@@ -97,72 +94,6 @@ void session_set_operation(struct session *session, void *operation, void (*free
 		old_free(old);
 }
 
-void session_hold(struct session *session) {
-	session->is_held = true;
-}
-
-void session_drop_secret(struct session *session) {
-	if (session->state != SESSION_WRITING || !session->answer.is_secret)
-		return;
-	json_writer_done(&session->answer);
-	session->state = SESSION_CLOSED;
-	(void) sd_event_source_set_enabled(session->turn, SD_EVENT_ONESHOT);
-}
-
-struct json_writer *session_answer(struct session *session, bool is_secret) {
-	json_writer_done(&session->answer);
-	json_writer_init(&session->answer, is_secret);
-	return &session->answer;
-}
-
-void session_send(struct session *session) {
-	int r;
-
-	if (session->state == SESSION_CLOSED)
-		return;
-	r = json_writer_finish(&session->answer);
-	if (r < 0) {
-		/* Something in it is not UTF-8, or too long: better an answer than none. */
-		log_warning("an answer could not be written: %s", strerror(-r));
-		reply_refusal(session_answer(session, false), refusal_from_errno(r), NULL, NULL);
-		r = json_writer_finish(&session->answer);
-	}
-	session->state = r < 0 ? SESSION_CLOSED : SESSION_WRITING;
-	session->n_sent = 0;
-	if (session->is_in_turn)
-		return;
-	r = sd_event_source_set_enabled(session->turn, SD_EVENT_ONESHOT);
-	if (r < 0)
-		log_warning("a connection could not be answered: %s", strerror(-r));
-}
-
-void session_progress(struct session *session, const char *stage, uint64_t done, uint64_t total) {
-	char line[256];
-	int unread = 0, size;
-
-	if (session->state != SESSION_RUNNING || !session->request->wants_progress)
-		return;
-	/* Into an empty queue a short line goes whole; behind another it might be cut in two. */
-	if (ioctl(session->fd, SIOCOUTQ, &unread) < 0 || unread > 0)
-		return;
-	size = snprintf(line, sizeof(line),
-		"{\"Progress\":{\"stage\":\"%s\",\"done\":%" PRIu64 ",\"total\":%" PRIu64 "}}\n",
-		stage, done, total);
-	/* Nobody there any more: the answer will tell. */
-	(void) send(session->fd, line, (size_t) size, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-void session_refuse(struct session *session, enum refusal refusal, const char *detail) {
-	log_debug("refused: '%s'", refusal_name(refusal));
-	reply_refusal(session_answer(session, false), refusal, NULL, detail);
-	session_send(session);
-}
-
-void session_fail(struct session *session, int error, const char *what) {
-	log_warning("%s failed: %s", what, strerror(-error));
-	session_refuse(session, refusal_from_errno(error), NULL);
-}
-
 /* Answers a peer with whom no word more makes sense. */
 static void session_break(struct session *session, enum refusal refusal) {
 	session->is_last_answer = true;
@@ -174,8 +105,8 @@ static void session_end_request(struct session *session) {
 	session->request = request_free(session->request);
 	free(session->url);
 	session->url = NULL;
-	session->pipe = lent_close(session->pipe);
-	session->file = lent_close(session->file);
+	session->pipe = parked_free(session->pipe);
+	session->file = parked_free(session->file);
 	session->is_held = false;
 }
 
@@ -224,7 +155,7 @@ static void session_run(struct session *session, const uint8_t *line, size_t siz
 		return;
 	}
 	session->request = request;
-	if (session->file >= 0 && !request_takes_file(request)) {
+	if (session->file && !request_takes_file(request)) {
 		session_break(session, REFUSAL_BAD_DESCRIPTOR);
 		return;
 	}
@@ -306,6 +237,30 @@ static void session_go_on(struct session *session) {
 	}
 }
 
+/* Descriptors that came. A second one of a kind has no place, as long as the first is there. */
+static int session_take_lent(struct session *session, struct msghdr *message, size_t *ret_n) {
+	int pipe = -1, file = -1;
+	int r = lent_take(message, &session->terminal, &pipe, &file, ret_n);
+
+	if (pipe >= 0 && session->pipe)
+		r = -EBADF;
+	if (file >= 0 && session->file)
+		r = -EBADF;
+	if (r < 0) {
+		(void) lent_close(pipe);
+		(void) lent_close(file);
+		return r;
+	}
+	if (pipe >= 0)
+		r = parked_new(pipe, &session->pipe);
+	if (file >= 0) {
+		int other = parked_new(file, &session->file);
+
+		r = r < 0 ? r : other;
+	}
+	return r;
+}
+
 /* One recvmsg into the agent's buffer, and what follows from it. */
 static void session_receive(struct session *session) {
 	union lent_control control;
@@ -330,8 +285,7 @@ static void session_receive(struct session *session) {
 	}
 	size = (size_t) n;
 	end = memchr(buffer, '\n', size);
-	r = lent_take(
-		&message, &session->terminal, &session->pipe, &session->file, &n_fds);
+	r = session_take_lent(session, &message, &n_fds);
 	if (r < 0 || (n_fds > 0 && (!was_idle || (end && end + 1 < buffer + size))))
 		session_break(session, REFUSAL_BAD_DESCRIPTOR);
 	else if (was_idle && end)
@@ -436,7 +390,7 @@ int session_new(struct agent *agent, int fd, struct peer peer) {
 	session->agent = agent;
 	session->fd = fd;
 	session->peer = peer;
-	session->terminal = session->pipe = session->file = -1;
+	session->terminal = -1;
 	session->next = agent->sessions;
 	session->link = &agent->sessions;
 	if (session->next)

@@ -18,6 +18,7 @@
 
 struct agent;
 struct consignment;
+struct parked;
 struct request;
 
 enum session_state {
@@ -34,8 +35,8 @@ struct session {
 	struct request *request; /* while RUNNING */
 	char *url;               /* canonical, set by the kind's check */
 	int terminal;            /* lent for the whole connection; -1 without */
-	int pipe;                /* lent with this request; -1 without */
-	int file;                /* the same; never read here, only given to a worker */
+	struct parked *pipe;     /* lent with this request; NULL without */
+	struct parked *file;     /* the same; never read here, only given to a worker */
 	/* Crates that wait to be published by this connection; NULL without. */
 	struct consignment *consignment;
 	/* Wrong passphrases in a row on this connection, and when the next one may be tried. */

@@ -288,16 +288,10 @@ static void put_escaped(uint32_t character) {
 	printf("\\u%04x", (unsigned) character);
 }
 
-void print_ok_json(const char *line, size_t size) {
-	const char *start = "", *end = start;
-	const uint8_t *at, *behind;
+/* What would steer a terminal is escaped, and reads the same for a parser. */
+static void print_json(const char *start, const char *end) {
+	const uint8_t *at = (const uint8_t *) start, *behind = (const uint8_t *) end;
 
-	if (!find_ok(line, size, &start, &end))
-		end = start;
-	start = skip_spaces(start, end);
-	printf("{\"schema\":%d%s", SCHEMA, start < end ? "," : "");
-	at = (const uint8_t *) start;
-	behind = (const uint8_t *) end;
 	while (at < behind) {
 		const uint8_t *first = at;
 		uint32_t character;
@@ -311,6 +305,21 @@ void print_ok_json(const char *line, size_t size) {
 		else if (character >= 0x20)
 			put_escaped(character);
 	}
+}
+
+void print_document(const char *line, size_t size) {
+	print_json(line, line + size);
+	putchar('\n');
+}
+
+void print_ok_json(const char *line, size_t size) {
+	const char *start = "", *end = start;
+
+	if (!find_ok(line, size, &start, &end))
+		end = start;
+	start = skip_spaces(start, end);
+	printf("{\"schema\":%d%s", SCHEMA, start < end ? "," : "");
+	print_json(start, end);
 	puts("}");
 }
 
@@ -321,6 +330,23 @@ const char *print_duration(int64_t seconds, char buffer[PRINT_SHORT_SIZE]) {
 		snprintf(buffer, PRINT_SHORT_SIZE, "%" PRId64 " min", (seconds + 30) / 60);
 	else
 		snprintf(buffer, PRINT_SHORT_SIZE, "%" PRId64 " h", (seconds + 1800) / 3600);
+	return buffer;
+}
+
+const char *print_bytes(int64_t bytes, char buffer[PRINT_SHORT_SIZE]) {
+	static const char *const units[] = {"KiB", "MiB", "GiB"};
+	double size = (double) bytes / 1024;
+	size_t unit = 0;
+
+	if (bytes < 1024) {
+		snprintf(buffer, PRINT_SHORT_SIZE, "%" PRId64 " B", bytes);
+		return buffer;
+	}
+	while (size >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		size /= 1024;
+		unit++;
+	}
+	snprintf(buffer, PRINT_SHORT_SIZE, "%.1f %s", size, units[unit]);
 	return buffer;
 }
 

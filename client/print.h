@@ -78,9 +78,14 @@ __attribute__((format(printf, 2, 3))) enum exit_code print_usage(
  */
 void print_ok_json(const char *line, size_t size);
 
+/* Prints one line of JSON that we wrote ourselves, with the same care. */
+void print_document(const char *line, size_t size);
+
 /* "22 min", "2026-11-22": short forms for rows, in a buffer of PRINT_SHORT_SIZE. */
 #define PRINT_SHORT_SIZE 32
 const char *print_duration(int64_t seconds, char buffer[PRINT_SHORT_SIZE]);
+/* "9 B", "12.3 KiB", "4.0 MiB". */
+const char *print_bytes(int64_t bytes, char buffer[PRINT_SHORT_SIZE]);
 const char *print_day(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]);
 /* "2026-11-22 14:03:10", as the clock on the wall here shows it. */
 const char *print_time(int64_t unix_seconds, char buffer[PRINT_SHORT_SIZE]);

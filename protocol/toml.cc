@@ -109,8 +109,10 @@ static int parse(std::string_view text, struct toml_document **ret, char **ret_e
 }
 
 int toml_parse(const char *text, size_t size, struct toml_document **ret, char **ret_error) {
-	if (size > TOML_MAX)
-		return -E2BIG;
+	return size > TOML_MAX ? -E2BIG : toml_parse_large(text, size, ret, ret_error);
+}
+
+int toml_parse_large(const char *text, size_t size, struct toml_document **ret, char **ret_error) {
 	try {
 		return parse(std::string_view(text, size), ret, ret_error);
 	} catch (const std::bad_alloc &) {
@@ -144,12 +146,13 @@ static const toml::node *find_child(const toml::node *parent, std::string_view w
 
 /* The first word of a path, which is moved behind it and the dot that follows. */
 static std::string_view take_word(const char *&path) noexcept {
-	bool is_quoted = *path == '"';
+	const char quote[] = {*path == '"' || *path == '\'' ? *path : '.', '\0'};
+	bool is_quoted = *quote != '.';
 	const char *word = path + (is_quoted ? 1 : 0);
-	size_t size = strcspn(word, is_quoted ? "\"" : ".");
+	size_t size = strcspn(word, quote);
 
 	path = word + size;
-	if (is_quoted && *path == '"')
+	if (is_quoted && *path == *quote)
 		path++;
 	if (*path == '.')
 		path++;

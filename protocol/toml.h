@@ -6,8 +6,8 @@
  * malloc memory. A library of its own: only programs that may parse TOML link it.
  *
  * A path names a value: keys with dots between them, and numbers for elements of
- * arrays ("include.0.path"). NULL or "" is the whole document. A key that holds a
- * dot stands in double quotes (`a."b.c".d`); one that holds such a quote cannot be named.
+ * arrays ("include.0.path"). NULL or "" is the whole document. A key that holds a dot
+ * stands in quotes of either kind (`a."b.c".d`); one that holds both cannot be named.
  */
 
 #include <stdbool.h>
@@ -31,6 +31,8 @@ struct toml_document;
  * text such as "line 3: …" that the caller frees, and may quote the input.
  */
 int toml_parse(const char *text, size_t size, struct toml_document **ret, char **ret_error);
+/* The same for a text of whatever size: its limit is the caller's. */
+int toml_parse_large(const char *text, size_t size, struct toml_document **ret, char **ret_error);
 struct toml_document *toml_free(struct toml_document *document);
 
 /*

@@ -107,7 +107,7 @@ void import_handle(struct session *session) {
 		import_keyring_handle(session);
 		return;
 	}
-	if (session->file < 0) {
+	if (!session->file) {
 		session_refuse(session, REFUSAL_BAD_DESCRIPTOR, NULL);
 		return;
 	}
@@ -120,8 +120,10 @@ void import_handle(struct session *session) {
 	session_set_operation(session, import, import_free);
 	r = fields_new(&task);
 	if (r == 0)
-		r = job_new(session->agent, WORKER_IMPORT, TAKE_PTR(task), &session->file, 1,
+		r = job_new(session->agent, WORKER_IMPORT, TAKE_PTR(task), NULL, 0,
 			DEADLINE_USEC, import_listed, import, &import->job);
+	if (r == 0)
+		r = job_lend(import->job, session->file);
 	if (r < 0)
 		session_fail(session, r, "reading a file's tokens");
 }

@@ -217,8 +217,9 @@ static void propose_looked(const struct history_answer *answer, void *userdata) 
 	struct parcel *parcel = consignment_at(session->consignment, propose->n_looked++);
 	_cleanup_(freep) char *which = NULL;
 	enum refusal refusal = propose_take(propose, parcel, answer);
+	/* The answer lives in it; the next look begins with a new one. */
+	_cleanup_(history_freep) struct history *history = TAKE_PTR(propose->history);
 
-	propose->history = history_free(propose->history);
 	if (refusal == REFUSAL_NONE) {
 		propose_look(propose);
 		return;

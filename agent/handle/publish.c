@@ -318,8 +318,9 @@ static void await_looked(const struct history_answer *answer, void *userdata) {
 	struct session *session = publish->session;
 	const struct parcel *parcel = publish->parcel;
 	uint64_t now = agent_now_usec(session->agent);
+	/* The answer lives in it; the next look begins with a new one. */
+	_cleanup_(history_freep) struct history *history = TAKE_PTR(publish->history);
 
-	publish->history = history_free(publish->history);
 	if (answer->checksum && strcmp(answer->checksum, parcel->checksum) != 0) {
 		publish_audit(publish, REFUSAL_CHECKSUM_DIFFERS);
 		alarm_raise(session->agent, session->terminal, REFUSAL_CHECKSUM_DIFFERS,

@@ -122,7 +122,7 @@ static void seal_start(struct lend *lend, uint64_t size_max, sealing_done_t done
 static enum refusal seal_prepare(struct session *session) {
 	int r;
 
-	if (session->file < 0)
+	if (!session->file)
 		return REFUSAL_BAD_DESCRIPTOR;
 	if (registry_url_canonical(session->request->index_url, &session->url) < 0)
 		return REFUSAL_BAD_URL;
@@ -265,7 +265,7 @@ static uint64_t largest_size(const struct consignment *consignment) {
 void verify_handle(struct session *session) {
 	struct lend *lend;
 
-	if (session->file < 0) {
+	if (!session->file) {
 		session_refuse(session, REFUSAL_BAD_DESCRIPTOR, NULL);
 		return;
 	}

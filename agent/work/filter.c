@@ -1,5 +1,5 @@
 /*
- * Five profiles are lists of the system calls that they may make; any other gets
+ * All profiles but one are lists of the system calls that they may make; any other gets
  * EPERM. Calls by which a process takes hold of another, starts a program or
  * changes the machine are no accident and end the worker at once. The profile that
  * runs a dialogue program cannot know what that program needs, so it forbids only
@@ -32,7 +32,9 @@
 #define IMPORT (1u << SANDBOX_IMPORT)
 #define KEYRING (1u << SANDBOX_KEYRING)
 #define WATCH (1u << SANDBOX_WATCH)
-#define ALL (KDF | TERMINAL | NET | IMPORT | KEYRING | WATCH)
+#define SEAL (1u << SANDBOX_SEAL)
+#define INSPECT (1u << SANDBOX_INSPECT)
+#define ALL (KDF | TERMINAL | NET | IMPORT | KEYRING | WATCH | SEAL | INSPECT)
 
 static const struct {
 	int call;
@@ -91,7 +93,7 @@ static const struct {
 	{SCMP_SYS(getdents64), NET | KEYRING},
 	{SCMP_SYS(lseek), NET | KEYRING},
 	{SCMP_SYS(_llseek), NET | KEYRING},
-	{SCMP_SYS(pread64), NET | IMPORT | KEYRING},
+	{SCMP_SYS(pread64), NET | IMPORT | KEYRING | SEAL | INSPECT},
 	{SCMP_SYS(readv), NET | KEYRING},
 	{SCMP_SYS(dup), NET | KEYRING},
 
@@ -309,6 +311,8 @@ static int filter_add_profile(scmp_filter_ctx filter, enum sandbox sandbox) {
 	switch (sandbox) {
 	case SANDBOX_KDF:
 	case SANDBOX_IMPORT:
+	case SANDBOX_SEAL:
+	case SANDBOX_INSPECT:
 	case SANDBOX_WATCH:
 		return filter_add_plain_memory(filter);
 	case SANDBOX_ASK_TERMINAL:

@@ -74,6 +74,7 @@ enum field {
 	FIELD_OWNER_KIND,      /* in a find: "user" or "team" */
 	FIELD_NAME,	       /* in a find: perhaps a name for people */
 	FIELD_HIGHEST_VERSION, /* ERRAND_CRATE: the highest by Semantic Versioning */
+	FIELD_IDLE_MSEC,       /* task: how long not a byte may move; absent: a minute */
 
 	/*
 	 * import: a file is sent along, perhaps with the key of one token -> FIELD_SECRET, or

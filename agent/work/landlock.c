@@ -1,5 +1,5 @@
 /*
- * kdf, ask-terminal, import and watch open no file at all; net and keyring only read
+ * kdf, ask-terminal, import, seal, inspect and watch open no file at all; net and keyring only read
  * the system's directories, not the user's. There is no wrapper in libc for these calls.
  */
 

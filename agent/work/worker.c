@@ -119,8 +119,12 @@ static int worker_work(worker_function work, struct worker_task *task) {
 	return frame_send(WORKER_SOCKET, FRAME_ANSWER, answer, NULL, 0);
 }
 
+int worker_tell(const struct fields *progress) {
+	return frame_send(WORKER_SOCKET, FRAME_PROGRESS, progress, NULL, 0);
+}
+
 void worker_tell_progress(void) {
-	(void) frame_send(WORKER_SOCKET, FRAME_PROGRESS, NULL, NULL, 0); /* The answer tells. */
+	(void) worker_tell(NULL); /* The answer tells. */
 }
 
 int worker_run(worker_function work) {

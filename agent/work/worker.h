@@ -24,6 +24,11 @@ typedef enum refusal (*worker_function)(struct fields *task, const int *fds, siz
 
 /* Says that the work goes on: a core that waits for more than silence goes on waiting. */
 void worker_tell_progress(void);
+/*
+ * The same, with how far it has come. A negative errno if it cannot be told, above
+ * all -EPIPE: the core is gone.
+ */
+int worker_tell(const struct fields *progress);
 
 /* Runs the worker; the value is main's. */
 int worker_run(worker_function work);

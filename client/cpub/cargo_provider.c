@@ -330,6 +330,18 @@ void cargo_providers_done(struct cargo_providers *providers) {
 	*providers = (struct cargo_providers){0};
 }
 
+bool cargo_provider_is_ours(const char *program, const char *root) {
+	_cleanup_(freep) char *ours = NULL, *path = NULL;
+
+	if (cargo_provider_find_ours(&ours) < 0)
+		return false;
+	if (program[0] == '/' || !strchr(program, '/'))
+		return is_same_program(program, ours);
+	if (asprintf(&path, "%s/%s", root, program) < 0)
+		path = NULL;
+	return path && is_same_program(path, ours);
+}
+
 int cargo_provider_find_ours(char **ret) {
 	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path));

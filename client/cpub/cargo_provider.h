@@ -61,3 +61,6 @@ const char *cargo_variable(const char *key, char **ret_name);
  * started. 0 and *ret (caller frees), -ENOENT if it is not there, -ENOMEM.
  */
 int cargo_provider_find_ours(char **ret);
+
+/* True if cargo would find that one under this name in a file whose relative paths start at `root`. */
+bool cargo_provider_is_ours(const char *program, const char *root);

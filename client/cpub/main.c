@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "options.h"
@@ -25,8 +26,8 @@ static int fill_standard_descriptors(void) {
 	return 0;
 }
 
-static enum exit_code run(int argc, char **argv) {
-	struct command command = {0};
+static enum exit_code run(int argc, char **argv, mode_t mask) {
+	struct command command = {.umask = mask};
 	enum exit_code code = options_parse(argc, argv, &command);
 
 	if (code != EXIT_DONE)
@@ -43,6 +44,8 @@ static enum exit_code run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+	/* Read by setting it, as there is no other way. */
+	mode_t mask = umask(077);
 	enum exit_code code;
 	int r;
 
@@ -54,7 +57,7 @@ int main(int argc, char **argv) {
 			strerror(-r));
 		return EXIT_FAILED;
 	}
-	code = run(argc, argv);
+	code = run(argc, argv, mask);
 	/* An answer that did not reach its reader was not given. */
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fputs("cpub-agent: standard output cannot be written\n", stderr);

@@ -24,6 +24,7 @@ const struct verb *const options_verbs[] = {
 	&verb_passwd,
 	&verb_move,
 	&verb_trust,
+	&verb_publish,
 	&verb_yank,
 	&verb_unyank,
 	&verb_owner,
@@ -140,6 +141,15 @@ static enum exit_code take_next(struct command *command, const struct verb_optio
 	return set_text(command, option, line->words[++line->at]);
 }
 
+/* People who come from cargo try it, and what they gave is in the list of processes now. */
+static enum exit_code fail_unknown(const struct command *command, const char *word, int size) {
+	if (size == 7 && memcmp(word, "--token", 7) == 0)
+		return print_usage(&command->print,
+			"no token is taken from the command line, where every program can read it; "
+			"revoke that one, and run `cpub-agent login` with another");
+	return fail_with_hint(command, "unknown option", word, size);
+}
+
 /* "--name", "--name=text" or "--name text". */
 static enum exit_code take_long(struct command *command, struct line *line) {
 	const char *word = line->words[line->at] + 2;
@@ -151,7 +161,7 @@ static enum exit_code take_long(struct command *command, struct line *line) {
 	if (!option)
 		option = find_long(options_globals, word, size);
 	if (!option)
-		return fail_with_hint(command, "unknown option", word - 2, (int) size + 2);
+		return fail_unknown(command, word - 2, (int) size + 2);
 	if (option->kind != OPTION_FLAG)
 		return text ? set_text(command, option, text)
 			    : take_next(command, option, word - 2, (int) size + 2, line);
@@ -262,6 +272,8 @@ enum exit_code options_parse(int argc, char **argv, struct command *command) {
 	bool are_over = false; /* the options, as "--" was there */
 	enum exit_code code = EXIT_DONE;
 
+	command->argc = argc;
+	command->argv = argv;
 	find_json(argc, argv, command);
 	for (; line.at < line.n && code == EXIT_DONE; line.at++) {
 		if (!are_over && strcmp(line.words[line.at], "--") == 0)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "client/print.h"
 #include "protocol/cleanup.h"
@@ -29,6 +30,11 @@ struct texts {
 
 /* What the command line said. Texts are borrowed from argv. */
 struct command {
+	/* All of it, for whom it has to be told again. */
+	char **argv;
+	int argc;
+	/* The mask for new files that we came with; ours is closed to others. */
+	mode_t umask;
 	const struct verb *verb; /* NULL: none was given */
 	struct print print;
 	bool is_help;
@@ -85,6 +91,21 @@ struct command {
 	/* revoke */
 	bool forget;
 
+	/* publish */
+	struct texts packages;
+	struct texts excludes;
+	struct texts features;
+	bool workspace;
+	bool all_features;
+	bool no_default_features;
+	const char *manifest_path;
+	const char *target;
+	bool allow_dirty;
+	bool no_verify;
+	bool resume;
+	bool no_wait;
+	const char *max_size;
+
 	/* A secret comes on standard input. */
 	bool with_secret;
 };
@@ -131,6 +152,7 @@ extern const struct verb verb_completion;
 extern const struct verb verb_setup;
 extern const struct verb verb_doctor;
 extern const struct verb verb_import;
+extern const struct verb verb_publish;
 extern const struct verb verb_yank;
 extern const struct verb verb_unyank;
 extern const struct verb verb_owner;

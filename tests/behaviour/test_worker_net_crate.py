@@ -39,7 +39,8 @@ def listed(answer):
     """(last version, checksum) of a crate that the index knows."""
     assert answer.refusal == "none", answer
     assert answer.number("IS_NEW") == 0 and answer.number("HTTP_STATUS") == 200
-    assert answer.fields.keys() <= {"IS_NEW", "HTTP_STATUS", "LAST_VERSION", "CHECKSUM"}
+    assert answer.fields.keys() <= {
+        "IS_NEW", "HTTP_STATUS", "LAST_VERSION", "HIGHEST_VERSION", "CHECKSUM", "DATE"}
     return tuple(answer.fields[name].decode() if name in answer.fields else None
                  for name in ("LAST_VERSION", "CHECKSUM"))
 
@@ -69,7 +70,7 @@ def make_client(registry):
 def test_crate_is_found_where_cargo_looks_for_it(registry, client, look, crate, path):
     answer = look(crate)
     assert answer.refusal == "none" and answer.number("IS_NEW") == 1
-    assert answer.fields.keys() == {"IS_NEW", "HTTP_STATUS"}
+    assert answer.fields.keys() == {"IS_NEW", "HTTP_STATUS", "DATE"}
     for version in ("0.1.0", "0.2.0-rc.1+build"):
         assert client.publish(metadata(crate, version)).status == 200
     answer = look(crate, VERSION="0.1.0")
@@ -86,6 +87,13 @@ def test_yanked_version_is_listed_like_any_other(registry, client, look):
     assert client.mutate("DELETE", "/api/v1/crates/demo/1.1.0/yank").status == 200
     answer = look("demo", VERSION="1.1.0")
     assert listed(answer) == ("1.1.0", registry.crates["demo", "1.1.0"].cksum)
+
+
+def test_highest_version_is_told_beside_the_last_one():
+    """By precedence, not by letters, and a yanked one counts: it cannot be had again."""
+    answer = read([line("0.9.0"), line("1.10.0-rc.1", yanked=True), line("1.9.0"), line("1.2.0")])
+    assert answer.fields["HIGHEST_VERSION"] == b"1.10.0-rc.1"
+    assert listed(answer) == ("1.2.0", None)
 
 
 def test_version_that_is_not_listed_has_no_checksum(client, look):
@@ -114,7 +122,7 @@ def test_file_that_is_not_there_is_a_new_crate(status, fields):
     answer = read(line(), status, **fields)
     assert answer.refusal == "none" and answer.number("IS_NEW") == 1
     assert answer.number("HTTP_STATUS") == status
-    assert answer.fields.keys() == {"IS_NEW", "HTTP_STATUS"}
+    assert answer.fields.keys() == {"IS_NEW", "HTTP_STATUS", "DATE"}
 
 
 @pytest.mark.parametrize("status", [201, 204, 400, 403, 405, 429, 500, 503])

@@ -32,7 +32,7 @@ def answered(status, body, **headers):
 def verdict_of(answer, status):
     assert answer.refusal == "none"
     assert answer.number("HTTP_STATUS") == status
-    assert answer.fields.keys() <= {"HTTP_STATUS", "VERDICT", "DETAIL"}
+    assert answer.fields.keys() <= {"HTTP_STATUS", "VERDICT", "DETAIL", "DATE"}
     assert traces(answer.fields.get("DETAIL", b""), TOKEN) == []
     return VERDICT[answer.number("VERDICT")], answer.detail
 

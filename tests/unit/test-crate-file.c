@@ -91,6 +91,22 @@ static void test_crate_file_takes_the_last_of_equal_lines(void **state) {
 	check(LINE("1.0.0+x", SUM_A) LINE("1.0.0", "none"), "1.0.0", "1.0.0", NULL);
 }
 
+static void check_highest(const char *text, const char *highest_version) {
+	_cleanup_(crate_file_done) struct crate_file file = CRATE_FILE_NULL;
+
+	assert_int_equal(read_exactly(text, strlen(text), NULL, &file), 0);
+	assert_string_equal(file.highest_version, highest_version);
+}
+
+static void test_crate_file_tells_the_highest_version(void **state) {
+	(void) state;
+	check_highest(LINE("1.0.0", SUM_A), "1.0.0");
+	check_highest(LINE("1.9.0", SUM_A) LINE("1.10.0", SUM_A) LINE("1.2.0", SUM_A), "1.10.0");
+	check_highest(LINE("2.0.0", SUM_A) LINE("2.0.0-rc.1", SUM_A), "2.0.0");
+	/* Of equal ones the first; one that is no version does not count. */
+	check_highest(LINE("2.0.0+a", SUM_A) LINE("2.0.0+b", SUM_A) LINE("9", SUM_A), "2.0.0+a");
+}
+
 static void test_crate_file_hands_on_no_malformed_checksum(void **state) {
 	(void) state;
 	check(LINE("1.0.0", ""), "1.0.0", "1.0.0", NULL);
@@ -170,6 +186,7 @@ int main(void) {
 		cmocka_unit_test(test_crate_file_finds_exactly_the_version_first),
 		cmocka_unit_test(test_crate_file_finds_the_version_with_other_build_metadata),
 		cmocka_unit_test(test_crate_file_takes_the_last_of_equal_lines),
+		cmocka_unit_test(test_crate_file_tells_the_highest_version),
 		cmocka_unit_test(test_crate_file_hands_on_no_malformed_checksum),
 		cmocka_unit_test(test_crate_file_refuses_a_file_without_a_usable_line),
 		cmocka_unit_test(test_crate_file_is_not_ended_by_a_nul),

@@ -34,6 +34,28 @@ static void test_words_of_nothing_are_none(void **state) {
 	assert_null(words_clean("x", 0));
 }
 
+static void test_words_of_a_text_have_blanks_for_its_lines(void **state) {
+	_cleanup_(freep) char *words = words_clean_text("a\r\nb\tc\x1b\xc3\xa4", 9, 8);
+
+	(void) state;
+	assert_string_equal(words, "a  b c??");
+	assert_null(words_clean_text("", 0, 8));
+}
+
+/* Also of one that is cut off in its first bytes, where the rest would not be found. */
+static void test_words_that_repeat_the_token_are_not_told(void **state) {
+	static const char token[] = "0123456789abcdefghij";
+	static const char said[] = "it is 0123456789abcdefghij";
+	_cleanup_(secret_freep) struct secret *secret = NULL;
+	_cleanup_(freep) char *words = NULL;
+
+	(void) state;
+	assert_int_equal(secret_from(token, strlen(token), &secret), 0);
+	assert_null(words_tell(said, strlen(said), 10, secret));
+	words = words_tell(said, strlen(said), 10, NULL);
+	assert_string_equal(words, "it is 0123");
+}
+
 static bool repeats(const char *text, const char *token) {
 	_cleanup_(secret_freep) struct secret *secret = NULL;
 
@@ -67,6 +89,8 @@ int main(void) {
 		cmocka_unit_test(test_words_are_printable_ascii),
 		cmocka_unit_test(test_words_are_cut),
 		cmocka_unit_test(test_words_of_nothing_are_none),
+		cmocka_unit_test(test_words_of_a_text_have_blanks_for_its_lines),
+		cmocka_unit_test(test_words_that_repeat_the_token_are_not_told),
 		cmocka_unit_test(test_words_that_repeat_a_token_are_found),
 		cmocka_unit_test(test_words_that_repeat_little_are_not),
 	};

@@ -24,6 +24,7 @@ struct search {
 
 void crate_file_done(struct crate_file *file) {
 	free(file->last_version);
+	free(file->highest_version);
 	free(file->checksum);
 	*file = CRATE_FILE_NULL;
 }
@@ -86,6 +87,25 @@ static int search_take_checksum(struct search *search, const struct json *line, 
 	return search->found.checksum ? 0 : -ENOMEM;
 }
 
+static int text_replace(char **text, const char *by) {
+	char *copy = strdup(by);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+static int search_take_version(struct search *search, const char *vers) {
+	const char *highest = search->found.highest_version;
+
+	int r = text_replace(&search->found.last_version, vers);
+	if (r < 0 || (highest && semver_compare(vers, highest) <= 0))
+		return r;
+	return text_replace(&search->found.highest_version, vers);
+}
+
 /* cargo compares names as they are written, with case, `-` and `_` (Dependency::matches). */
 static int search_take_line(struct search *search, const char *text, size_t size) {
 	_cleanup_(json_freep) struct json *line = NULL;
@@ -100,10 +120,9 @@ static int search_take_line(struct search *search, const char *text, size_t size
 		return 0;
 	if (json_get_string(line, "vers", &vers) < 0 || !semver_is_valid(vers))
 		return 0;
-	free(search->found.last_version);
-	search->found.last_version = strdup(vers);
-	if (!search->found.last_version)
-		return -ENOMEM;
+	r = search_take_version(search, vers);
+	if (r < 0)
+		return r;
 	return search_take_checksum(search, line, vers);
 }
 

@@ -6,8 +6,9 @@
 
 /* What the file tells; only well-formed values, NULL where there is none. */
 struct crate_file {
-	char *last_version; /* of the last line; registries append, and a yanked one counts */
-	char *checksum;	    /* of the version that was asked for */
+	char *last_version;    /* of the last line; registries append, and a yanked one counts */
+	char *highest_version; /* by Semantic Versioning; a yanked one counts */
+	char *checksum;	       /* of the version that was asked for */
 };
 
 #define CRATE_FILE_NULL ((struct crate_file){0})

@@ -136,6 +136,9 @@ static int crate_put(const struct crate_file *file, struct fields *answer) {
 	r = fields_put_string(answer, FIELD_LAST_VERSION, file->last_version);
 	if (r < 0)
 		return r;
+	r = fields_put_string(answer, FIELD_HIGHEST_VERSION, file->highest_version);
+	if (r < 0)
+		return r;
 	return fields_put_string(answer, FIELD_CHECKSUM, file->checksum);
 }
 
@@ -184,7 +187,7 @@ enum refusal errand_read(const struct net_task *task, const struct http_answer *
 	case ERRAND_OWNERS_ADD:
 	case ERRAND_OWNERS_REMOVE:
 	case ERRAND_OWNERS_LIST:
-	case ERRAND_REVOKE:
+	case ERRAND_REVOKE: /* An act's answer is another. */
 	case _ERRAND_MAX:
 		break;
 	}

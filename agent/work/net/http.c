@@ -9,14 +9,15 @@
 
 #include "http.h"
 
-#include <stdbool.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <time.h>
 
 #include <curl/curl.h>
 
+#include "http_body.h"
 #include "protocol/secret.h"
 
 #ifndef CPUB_VERSION
@@ -25,121 +26,120 @@
 
 #define USER_AGENT "cpub-agent/" CPUB_VERSION " (https credential agent for cargo)"
 #define CONNECT_MSEC 10000L
-#define TIMEOUT_MSEC_MAX 600000u
-#define BODY_START ((size_t) 16 * 1024)
+#define TIMEOUT_MSEC_MAX 3600000u
 #define AUTHORIZATION "Authorization: "
 
-/* What the callbacks fill while the answer comes in. */
-struct http_transfer {
-	struct http_answer answer;
-	size_t body_max;
-	size_t body_capacity;
-	size_t headers_size;
-	bool is_out_of_memory;
+/* Why libcurl was told to stop. */
+enum http_stop {
+	STOP_NONE,
+	STOP_IDLE,
+	STOP_ANSWERED, /* before the body was sent: nobody waits for the rest of it */
+	STOP_ALONE,    /* the progress has no listener any more */
+	STOP_NO_MEMORY,
 };
 
-void http_answer_done(struct http_answer *answer) {
-	free(answer->body);
-	free(answer->location);
-	free(answer->challenge);
-	*answer = HTTP_ANSWER_NULL;
-}
+/* What the callbacks look at and fill. */
+struct http_transfer {
+	const struct http_request *request;
+	struct http_answer answer;
+	enum http_stop stop;
+	bool has_left;
+	uint64_t moved;	     /* bytes in both directions */
+	uint64_t moved_msec; /* when that number last changed */
+};
 
 static void http_transfer_done(struct http_transfer *transfer) {
 	http_answer_done(&transfer->answer);
 }
 
-/* Makes room for `size` more bytes, at least twice as much as before. */
-static bool http_reserve(struct http_transfer *transfer, size_t size) {
-	size_t needed = transfer->answer.body_size + size;
-	size_t capacity = transfer->body_capacity > 0 ? transfer->body_capacity : BODY_START;
+static uint64_t now_msec(void) {
+	struct timespec now;
 
-	while (capacity < needed)
-		capacity *= 2;
-	if (capacity == transfer->body_capacity)
-		return true;
-	char *larger = realloc(transfer->answer.body, capacity);
-	if (!larger)
-		return false;
-	transfer->answer.body = larger;
-	transfer->body_capacity = capacity;
-	return true;
+	(void) clock_gettime(CLOCK_MONOTONIC, &now); /* A valid clock. */
+	return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
+}
+
+static bool http_took(struct http_transfer *transfer, int r) {
+	if (r == -ENOMEM)
+		transfer->stop = STOP_NO_MEMORY;
+	return r == 0;
 }
 
 /* Any value but `size` makes libcurl give up. */
 static size_t http_on_body(char *bytes, size_t one, size_t size, void *userdata) {
 	struct http_transfer *transfer = userdata;
-	struct http_answer *answer = &transfer->answer;
 
 	(void) one;
-	if (size > transfer->body_max - answer->body_size) {
-		answer->broken_limit = transfer->body_max;
-		return 0;
-	}
-	if (!http_reserve(transfer, size)) {
-		transfer->is_out_of_memory = true;
-		return 0;
-	}
-	memcpy(answer->body + answer->body_size, bytes, size);
-	answer->body_size += size;
-	return size;
-}
-
-/* The value if the line is that header, with its size in *ret_size; else NULL. */
-static const char *header_value(const char *line, size_t size, const char *name, size_t *ret_size) {
-	size_t n = strlen(name);
-
-	if (size <= n || line[n] != ':' || strncasecmp(line, name, n) != 0)
-		return NULL;
-	line += n + 1;
-	size -= n + 1;
-	while (size > 0 && strchr(" \t", *line)) {
-		line++;
-		size--;
-	}
-	while (size > 0 && strchr(" \t\r\n", line[size - 1]))
-		size--;
-	*ret_size = size;
-	return line;
-}
-
-/* Keeps a header's value behind what is there already. False if memory is out. */
-static bool header_append(char **text, const char *value, size_t size) {
-	char *joined;
-
-	if (asprintf(&joined, "%s%s%.*s", *text ? *text : "", *text ? ", " : "", (int) size,
-		    value) < 0)
-		return false;
-	free(*text);
-	*text = joined;
-	return true;
+	int r = http_answer_take_body(&transfer->answer, bytes, size, transfer->request->body_max);
+	return http_took(transfer, r) ? size : 0;
 }
 
 static size_t http_on_header(char *line, size_t one, size_t size, void *userdata) {
 	struct http_transfer *transfer = userdata;
-	struct http_answer *answer = &transfer->answer;
-	const char *value;
-	size_t value_size;
 
 	(void) one;
-	if (size > HTTP_HEADERS_MAX - transfer->headers_size) {
-		answer->broken_limit = HTTP_HEADERS_MAX;
-		return 0;
-	}
-	transfer->headers_size += size;
+	return http_took(transfer, http_answer_take_line(&transfer->answer, line, size)) ? size : 0;
+}
 
-	bool is_kept = true;
-	value = header_value(line, size, "Location", &value_size);
-	if (value && !answer->location)
-		is_kept = header_append(&answer->location, value, value_size);
-	value = header_value(line, size, "WWW-Authenticate", &value_size);
-	if (value)
-		is_kept = header_append(&answer->challenge, value, value_size);
-	if (!is_kept) {
-		transfer->is_out_of_memory = true;
-		return 0;
+static size_t http_on_read(char *bytes, size_t one, size_t size, void *userdata) {
+	struct http_transfer *transfer = userdata;
+
+	ssize_t n = http_body_read(transfer->request->body, bytes, one * size);
+	return n < 0 ? CURL_READFUNC_ABORT : (size_t) n;
+}
+
+/*
+ * The connection stands, and nothing of the request is on it. A second time there
+ * is none: libcurl would send the request again.
+ */
+static int http_on_ready(void *userdata, char *theirs, char *ours, int their_port, int our_port) {
+	struct http_transfer *transfer = userdata;
+
+	(void) theirs;
+	(void) ours;
+	(void) their_port;
+	(void) our_port;
+	if (transfer->has_left)
+		return CURL_PREREQFUNC_ABORT;
+	transfer->has_left = true;
+	transfer->moved_msec = now_msec();
+	return CURL_PREREQFUNC_OK;
+}
+
+static bool http_is_idle(struct http_transfer *transfer, uint64_t sent) {
+	const struct http_answer *answer = &transfer->answer;
+	uint64_t idle_msec = transfer->request->idle_msec, now = now_msec();
+	uint64_t moved = sent + answer->headers_size + answer->body_size;
+
+	if (moved != transfer->moved) {
+		transfer->moved = moved;
+		transfer->moved_msec = now;
 	}
-	return size;
+	/* The server has time to think about what it got. */
+	if (sent == http_body_size(transfer->request->body) && !answer->has_head)
+		idle_msec *= 2;
+	return idle_msec > 0 && now - transfer->moved_msec >= idle_msec;
+}
+
+/* Called at each step, and once a second. Any value but 0 makes libcurl give up. */
+static int http_on_step(
+	void *userdata, curl_off_t to_come, curl_off_t come, curl_off_t to_send, curl_off_t sent) {
+	struct http_transfer *transfer = userdata;
+	const struct http_request *request = transfer->request;
+	uint64_t total = http_body_size(request->body), done = sent > 0 ? (uint64_t) sent : 0;
+
+	(void) to_come;
+	(void) come;
+	(void) to_send;
+	if (!transfer->has_left)
+		return 0;
+	if (http_is_idle(transfer, done))
+		transfer->stop = STOP_IDLE;
+	else if (done < total && http_answer_has_body(&transfer->answer))
+		transfer->stop = STOP_ANSWERED;
+	else if (request->on_progress && request->on_progress(done, total) < 0)
+		transfer->stop = STOP_ALONE;
+	return transfer->stop != STOP_NONE;
 }
 
 /* Every option that must hold; the first failure counts, none may be passed over. */
@@ -157,6 +157,7 @@ static CURLcode http_set_common(CURL *curl, const struct http_request *request) 
 		/* An empty text means none, where NULL would mean that of the environment. */
 		{CURLOPT_PROXY, request->proxy ? request->proxy : ""},
 		{CURLOPT_NOPROXY, ""},
+		{CURLOPT_CUSTOMREQUEST, request->method},
 	};
 	const struct {
 		CURLoption option;
@@ -174,7 +175,8 @@ static CURLcode http_set_common(CURL *curl, const struct http_request *request) 
 		/* The proxy's headers are not the registry's, nor the other way round. */
 		{CURLOPT_SUPPRESS_CONNECT_HEADERS, 1}, {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE},
 		{CURLOPT_FORBID_REUSE, 1}, {CURLOPT_MAXFILESIZE, (long) request->body_max},
-		{CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MSEC},
+		{CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MSEC}, {CURLOPT_NOPROGRESS, 0},
+		{CURLOPT_UPLOAD, request->body != NULL},
 		{CURLOPT_TIMEOUT_MS, msec > 0 ? (long) msec : 1}, /* For libcurl 0 is "never". */
 	};
 
@@ -214,6 +216,7 @@ static CURLcode http_set_ca(CURL *curl, const char *pem) {
 
 static CURLcode http_set_callbacks(
 	CURL *curl, struct http_transfer *transfer, struct curl_slist *headers) {
+	const struct http_body *body = transfer->request->body;
 	CURLcode code = curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, http_on_body);
 
 	if (code == CURLE_OK)
@@ -223,15 +226,31 @@ static CURLcode http_set_callbacks(
 	if (code == CURLE_OK)
 		code = curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
 	if (code == CURLE_OK)
+		code = curl_easy_setopt(curl, CURLOPT_READFUNCTION, http_on_read);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(curl, CURLOPT_READDATA, transfer);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, http_on_ready);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(curl, CURLOPT_PREREQDATA, transfer);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, http_on_step);
+	if (code == CURLE_OK)
+		code = curl_easy_setopt(curl, CURLOPT_XFERINFODATA, transfer);
+	if (code == CURLE_OK)
 		code = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	/* Its length is known, so that it is not sent in chunks. */
+	if (code == CURLE_OK && body)
+		code = curl_easy_setopt(
+			curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t) http_body_size(body));
 	return code;
 }
 
 /* What a failure of libcurl means; a switch over some of its many codes. */
 static enum refusal http_refusal(CURLcode code, const struct http_transfer *transfer) {
-	if (transfer->is_out_of_memory || code == CURLE_OUT_OF_MEMORY)
+	if (transfer->stop == STOP_NO_MEMORY || code == CURLE_OUT_OF_MEMORY)
 		return REFUSAL_NO_MEMORY;
-	if (code == CURLE_OPERATION_TIMEDOUT)
+	if (transfer->stop == STOP_IDLE || code == CURLE_OPERATION_TIMEDOUT)
 		return REFUSAL_NETWORK_TIMEOUT;
 	if (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
 		code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CIPHER ||
@@ -266,59 +285,91 @@ static CURLcode http_set_all(CURL *curl, const struct http_request *request,
 	return code;
 }
 
-/* Sends the request with these headers and takes the answer, as far as the limits let it in. */
+/* Whether all of the request was sent, and all of the answer has come. */
+static bool http_is_whole(CURL *curl, CURLcode code, const struct http_transfer *transfer) {
+	curl_off_t sent = 0;
+
+	return code == CURLE_OK && transfer->answer.broken_limit == 0 &&
+	       curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK &&
+	       (uint64_t) sent == http_body_size(transfer->request->body);
+}
+
+/* Takes the answer, as far as the limits and the connection let it in. */
+static enum refusal http_conclude(CURL *curl, CURLcode code, struct http_transfer *transfer,
+	struct http_answer *ret, char **ret_detail) {
+	struct http_answer *answer = &transfer->answer;
+
+	if (code == CURLE_FILESIZE_EXCEEDED) /* The server announced more. */
+		answer->broken_limit = transfer->request->body_max;
+	answer->is_whole = http_is_whole(curl, code, transfer);
+	if (code == CURLE_OK || answer->broken_limit > 0 ||
+		(transfer->request->takes_cut && answer->has_head))
+		code = curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
+	if (code != CURLE_OK) {
+		/* libcurl's own words: fixed texts, nothing that was sent or received. */
+		*ret_detail = strdup(transfer->stop == STOP_IDLE ? "nothing came for too long"
+								 : curl_easy_strerror(code));
+		return http_refusal(code, transfer);
+	}
+	*ret = *answer;
+	*answer = HTTP_ANSWER_NULL;
+	return REFUSAL_NONE;
+}
+
 static enum refusal http_perform(CURL *curl, const struct http_request *request,
-	struct curl_slist *headers, struct http_answer *ret, char **ret_detail) {
+	struct curl_slist *headers, struct http_answer *ret, bool *ret_has_left,
+	char **ret_detail) {
 	_cleanup_(http_transfer_done) struct http_transfer transfer = {
-		.body_max = request->body_max,
+		.request = request,
+		.answer = HTTP_ANSWER_NULL,
 	};
 
 	CURLcode code = http_set_all(curl, request, &transfer, headers);
 	if (code == CURLE_OK)
 		code = curl_easy_perform(curl);
-	if (code == CURLE_FILESIZE_EXCEEDED) /* The server announced more. */
-		transfer.answer.broken_limit = request->body_max;
-	if (code == CURLE_OK || transfer.answer.broken_limit > 0)
-		code = curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &transfer.answer.status);
-	if (code != CURLE_OK) {
-		/* libcurl's own words: fixed texts, nothing that was sent or received. */
-		*ret_detail = strdup(curl_easy_strerror(code));
-		return http_refusal(code, &transfer);
-	}
-	*ret = transfer.answer;
-	transfer.answer = HTTP_ANSWER_NULL;
-	return REFUSAL_NONE;
+	*ret_has_left = transfer.has_left;
+	return http_conclude(curl, code, &transfer, ret, ret_detail);
 }
 
-static enum refusal http_get_with(CURL *curl, const struct http_request *request,
-	struct http_answer *ret, char **ret_detail) {
+static enum refusal http_send_with(CURL *curl, const struct http_request *request,
+	struct http_answer *ret, bool *ret_has_left, char **ret_detail) {
 	_cleanup_(secret_freep) struct secret *authorization = NULL;
-	_cleanup_(freep) char *accept = NULL;
+	_cleanup_(freep) char *accept = NULL, *type = NULL;
+	/* Without a value it is one that libcurl would add, and does not. */
+	static char no_expect[] = "Expect:";
+	/* libcurl neither copies nor frees the list that it is given. */
+	struct curl_slist list[4] = {0};
+	size_t n = 0;
 
 	if (asprintf(&accept, "Accept: %s", request->accept) < 0)
 		return REFUSAL_NO_MEMORY;
-	if (request->token && http_authorization(request->token, &authorization) < 0)
-		return REFUSAL_NO_MEMORY;
-
-	/* libcurl neither copies nor frees the list that it is given. */
-	struct curl_slist first = {.data = accept};
-	struct curl_slist second = {0};
-	if (authorization) {
-		second.data = (char *) secret_bytes(authorization);
-		first.next = &second;
+	list[n++].data = accept;
+	list[n++].data = no_expect;
+	if (request->content_type) {
+		if (asprintf(&type, "Content-Type: %s", request->content_type) < 0)
+			return REFUSAL_NO_MEMORY;
+		list[n++].data = type;
 	}
-	return http_perform(curl, request, &first, ret, ret_detail);
+	if (request->token) {
+		if (http_authorization(request->token, &authorization) < 0)
+			return REFUSAL_NO_MEMORY;
+		list[n++].data = (char *) secret_bytes(authorization);
+	}
+	for (size_t i = 0; i + 1 < n; i++)
+		list[i].next = &list[i + 1];
+	return http_perform(curl, request, list, ret, ret_has_left, ret_detail);
 }
 
-enum refusal http_get(
-	const struct http_request *request, struct http_answer *ret, char **ret_detail) {
+enum refusal http_send(const struct http_request *request, struct http_answer *ret,
+	bool *ret_has_left, char **ret_detail) {
+	*ret_has_left = false;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return REFUSAL_INTERNAL;
 
 	enum refusal refusal = REFUSAL_NO_MEMORY;
 	CURL *curl = curl_easy_init();
 	if (curl)
-		refusal = http_get_with(curl, request, ret, ret_detail);
+		refusal = http_send_with(curl, request, ret, ret_has_left, ret_detail);
 	curl_easy_cleanup(curl);
 	return refusal;
 }

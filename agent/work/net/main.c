@@ -1,5 +1,5 @@
 /*
- * worker-net: makes one GET for one errand and says what the answer means. The
+ * worker-net: makes one request for one errand and says what the answer means. The
  * answer of a stranger's server is parsed here, where there is at most the one
  * secret that this server was given.
  */
@@ -9,13 +9,15 @@
 
 #include "agent/work/sandbox.h"
 #include "agent/work/worker.h"
+#include "act.h"
 #include "crate_file.h"
 #include "errand.h"
 #include "http.h"
+#include "http_date.h"
 #include "task.h"
 #include "words.h"
 
-/* How each errand asks, and for how much. */
+/* How each errand that reads asks, and for how much. */
 static const struct {
 	const char *accept;
 	size_t body_max;
@@ -28,6 +30,7 @@ static const struct {
 static enum refusal net_fetch(
 	const struct net_task *task, struct http_answer *ret, char **ret_detail) {
 	_cleanup_(freep) char *crate_url = NULL;
+	bool has_left;
 
 	if (task->errand == ERRAND_CRATE) {
 		int r = crate_file_url(task->url, task->crate, &crate_url);
@@ -35,23 +38,27 @@ static enum refusal net_fetch(
 			return refusal_from_errno(r);
 	}
 	const struct http_request request = {
+		.method = "GET",
 		.url = crate_url ? crate_url : task->url,
 		.accept = manners[task->errand].accept,
 		.token = task->token,
 		.ca_pem = task->ca_pem,
 		.proxy = task->proxy,
 		.timeout_msec = task->timeout_msec,
+		.idle_msec = task->idle_msec,
 		.body_max = manners[task->errand].body_max,
 	};
-	return http_get(&request, ret, ret_detail);
+	return http_send(&request, ret, &has_left, ret_detail);
 }
 
 /*
  * The last look at what leaves: a server can put the token that it was sent into
  * a redirect, a URL or a version, and from there it would come into texts and files.
  */
-static enum refusal net_withhold(const struct secret *token, enum refusal refusal,
+static enum refusal net_withhold(const struct net_task *task, enum refusal refusal,
 	const struct fields *answer, char **ret_detail) {
+	const struct secret *token = task->token;
+
 	if (*ret_detail && words_repeat(*ret_detail, strlen(*ret_detail), token)) {
 		free(*ret_detail);
 		*ret_detail = NULL;
@@ -59,29 +66,50 @@ static enum refusal net_withhold(const struct secret *token, enum refusal refusa
 	if (refusal != REFUSAL_NONE ||
 		!words_repeat(fields_bytes(answer), fields_size(answer), token))
 		return refusal;
+	free(*ret_detail);
 	*ret_detail = strdup("the answer repeats the token");
-	return REFUSAL_INDEX_INVALID;
+	/* Of an act nothing is withheld any more; if it were, it may have been done. */
+	return net_task_is_act(task) ? REFUSAL_OUTCOME_UNKNOWN : REFUSAL_INDEX_INVALID;
+}
+
+static int net_put_date(const struct http_answer *http, struct fields *answer) {
+	uint64_t date;
+
+	if (!http->date || http_date_read(http->date, &date) < 0)
+		return 0;
+	return fields_put_u64(answer, FIELD_DATE, date);
+}
+
+/* One of the errands that change nothing. */
+static enum refusal net_look(
+	const struct net_task *task, struct fields *answer, char **ret_detail) {
+	_cleanup_(http_answer_done) struct http_answer http = HTTP_ANSWER_NULL;
+
+	enum refusal refusal = net_fetch(task, &http, ret_detail);
+	if (refusal == REFUSAL_NONE)
+		refusal = errand_read(task, &http, answer, ret_detail);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	int r = net_put_date(&http, answer);
+	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
 }
 
 static enum refusal net_work(struct fields *fields, const int *fds, size_t n_fds,
 	struct fields *answer, char **ret_detail) {
 	_cleanup_(net_task_done) struct net_task task = NET_TASK_NULL;
-	_cleanup_(http_answer_done) struct http_answer http = HTTP_ANSWER_NULL;
 
-	(void) fds;
-	(void) n_fds;
 	int r = sandbox_enter(SANDBOX_NET);
 	if (r < 0)
 		return refusal_from_errno(r);
-	r = net_task_read(fields, &task);
+	r = net_task_read(fields, fds, n_fds, &task);
 	if (r < 0)
 		return refusal_from_errno(r);
-	enum refusal refusal = net_task_check(&task);
-	if (refusal == REFUSAL_NONE)
-		refusal = net_fetch(&task, &http, ret_detail);
-	if (refusal == REFUSAL_NONE)
-		refusal = errand_read(&task, &http, answer, ret_detail);
-	return net_withhold(task.token, refusal, answer, ret_detail);
+	enum refusal refusal = net_task_check(&task, ret_detail);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	refusal = net_task_is_act(&task) ? act_run(&task, answer, ret_detail)
+					 : net_look(&task, answer, ret_detail);
+	return net_withhold(&task, refusal, answer, ret_detail);
 }
 
 int main(void) {

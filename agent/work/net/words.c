@@ -24,6 +24,24 @@ char *words_clean(const char *text, size_t size) {
 	return copy;
 }
 
+char *words_clean_text(const char *text, size_t size, size_t size_max) {
+	if (size > size_max)
+		size = size_max;
+	if (size == 0)
+		return NULL;
+
+	char *copy = malloc(size + 1);
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < size; i++) {
+		bool is_printable = text[i] >= ' ' && text[i] <= '~';
+
+		copy[i] = is_printable ? text[i] : memchr("\t\n\r", text[i], 3) ? ' ' : '?';
+	}
+	copy[size] = '\0';
+	return copy;
+}
+
 bool words_repeat(const void *text, size_t size, const struct secret *token) {
 	if (!token || secret_size(token) < TOKEN_SIZE_MIN)
 		return false;
@@ -42,4 +60,11 @@ bool words_repeat(const void *text, size_t size, const struct secret *token) {
 			return true;
 	}
 	return false;
+}
+
+char *words_tell(const char *text, size_t size, size_t size_max, const struct secret *token) {
+	/* Before it is cut, since of a token that stands there not even a small piece is to stay. */
+	if (words_repeat(text, size, token))
+		return NULL;
+	return words_clean_text(text, size, size_max);
 }

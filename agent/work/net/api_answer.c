@@ -1,0 +1,281 @@
+#include "api_answer.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api_errors.h"
+#include "api_warnings.h"
+#include "api_words.h"
+#include "http_answer.h"
+#include "http_date.h"
+#include "protocol/json.h"
+#include "words.h"
+
+/* One answer while it is read. */
+struct reading {
+	enum errand errand;
+	const struct secret *token;
+	const struct http_answer *http;
+	uint64_t now;
+	struct api_errors errors;
+};
+
+static void reading_done(struct reading *reading) {
+	api_errors_done(&reading->errors);
+}
+
+void api_answer_done(struct api_answer *answer) {
+	free(answer->detail);
+	free(answer->message);
+	free(answer->warnings);
+	json_free(answer->document);
+	*answer = API_ANSWER_NULL;
+}
+
+static void settle(struct api_answer *answer, enum outcome outcome, enum refusal code) {
+	answer->outcome = outcome;
+	answer->code = code;
+}
+
+static void settle_refused(struct api_answer *answer, enum refusal code) {
+	settle(answer, OUTCOME_REFUSED, code);
+}
+
+static void settle_unknown(struct api_answer *answer) {
+	settle(answer, OUTCOME_UNKNOWN, REFUSAL_OUTCOME_UNKNOWN);
+}
+
+/* It was answered, but not with what a registry says when it has done it. */
+static void settle_senseless(struct api_answer *answer) {
+	settle(answer, OUTCOME_UNKNOWN, REFUSAL_ANSWER_INVALID);
+}
+
+static char *tell(const struct reading *reading, const char *words) {
+	return words ? words_tell(words, strlen(words), API_WORDS_MAX, reading->token) : NULL;
+}
+
+/* `HTTP 400: go away`: the status, and what came with it if it is no known form. */
+static char *detail_from_status(const struct reading *reading) {
+	const struct http_answer *http = reading->http;
+	_cleanup_(freep) char *excerpt = NULL;
+	char *text;
+
+	if (http->body_size > 0)
+		excerpt = words_tell(http->body, http->body_size, WORDS_MAX, reading->token);
+	int n = asprintf(
+		&text, "HTTP %ld%s%s", http->status, excerpt ? ": " : "", excerpt ? excerpt : "");
+	return n < 0 ? NULL : text;
+}
+
+static char *detail_from_answer(const struct reading *reading) {
+	if (reading->errors.words)
+		return tell(reading, reading->errors.words);
+	return detail_from_status(reading);
+}
+
+/*
+ * Of a revocation one answer more counts: that the token was dead before. It is
+ * believed only in crates.io's own words, status and form. Whoever else refuses
+ * does not say that the token is of no use any more.
+ */
+static void read_revoke_refused(const struct reading *reading, struct api_answer *answer) {
+	struct api_meaning meaning;
+
+	settle_refused(answer, REFUSAL_REGISTRY_REFUSED);
+	if (reading->http->status != 403 || !reading->errors.only ||
+		!api_words_read(reading->errors.only, &meaning))
+		return;
+	bool is_told = meaning.code == REFUSAL_TOKEN_SCOPE || meaning.code == REFUSAL_OWNER_LOCKED;
+	if (is_told || strcmp(reading->errors.only, "authentication failed") == 0) {
+		answer->code = meaning.code;
+		answer->hint = meaning.hint;
+	}
+}
+
+/* A status that says no; the words only say why. */
+static void read_client_error(const struct reading *reading, struct api_answer *answer) {
+	long status = reading->http->status;
+	struct api_meaning meaning;
+
+	if (status == 429)
+		settle_refused(answer, REFUSAL_RATE_LIMITED);
+	else if (reading->errand == ERRAND_REVOKE)
+		read_revoke_refused(reading, answer);
+	else if (!reading->token && (status == 401 || status == 403))
+		settle_refused(answer, REFUSAL_AUTH_REQUIRED);
+	else if (reading->errors.only && api_words_read(reading->errors.only, &meaning) &&
+		 meaning.code != REFUSAL_OUTCOME_UNKNOWN) {
+		settle_refused(answer, meaning.code);
+		answer->hint = meaning.hint;
+	} else
+		settle_refused(
+			answer, status == 401 ? REFUSAL_TOKEN_UNKNOWN : REFUSAL_REGISTRY_REFUSED);
+	answer->detail = detail_from_answer(reading);
+}
+
+/* Errors within a success: crates.io sends them so, those of its inside as well. */
+static void read_errors(const struct reading *reading, struct api_answer *answer) {
+	struct api_meaning meaning;
+
+	answer->detail = tell(reading, reading->errors.words);
+	settle_refused(answer, REFUSAL_REGISTRY_REFUSED);
+	if (reading->errand == ERRAND_REVOKE || !reading->errors.only ||
+		!api_words_read(reading->errors.only, &meaning))
+		return;
+	if (meaning.code == REFUSAL_OUTCOME_UNKNOWN) {
+		settle_unknown(answer);
+		return;
+	}
+	answer->code = meaning.code;
+	answer->hint = meaning.hint;
+}
+
+/* A success in the form that the errand asks for. */
+static bool answer_says_done(const struct reading *reading, const struct api_answer *answer) {
+	const struct json *document = answer->document;
+	bool is_empty = reading->http->body_size == 0, is_ok = false;
+
+	switch (reading->errand) {
+	case ERRAND_PUBLISH:
+		return is_empty || json_is_object(document);
+	case ERRAND_REVOKE:
+		return reading->http->status == 204 ||
+		       (reading->http->status == 200 && (is_empty || json_is_object(document)));
+	case ERRAND_YANK:
+	case ERRAND_UNYANK:
+	case ERRAND_OWNERS_ADD:
+	case ERRAND_OWNERS_REMOVE:
+		return json_get_bool(document, "ok", &is_ok) == 0 && is_ok;
+	case ERRAND_OWNERS_LIST:
+		return json_is_array(json_member(document, "users"));
+	case ERRAND_CONFIG:
+	case ERRAND_PROBE:
+	case ERRAND_CRATE:
+	case _ERRAND_MAX:
+		break;
+	}
+	return false;
+}
+
+static bool answer_says_not_ok(const struct api_answer *answer) {
+	bool is_ok = true;
+
+	return json_get_bool(answer->document, "ok", &is_ok) == 0 && !is_ok;
+}
+
+static void read_success(const struct reading *reading, struct api_answer *answer) {
+	const char *message = json_string(json_member(answer->document, "msg"));
+
+	if (reading->errors.is_there && !reading->errors.words) {
+		settle_senseless(answer);
+		return;
+	}
+	if (reading->errors.is_there) {
+		read_errors(reading, answer);
+		return;
+	}
+	if (answer_says_not_ok(answer)) {
+		settle_refused(answer, REFUSAL_REGISTRY_REFUSED);
+		answer->detail = tell(reading, message);
+		return;
+	}
+	if (!reading->http->is_whole) {
+		settle_unknown(answer);
+		return;
+	}
+	if (!answer_says_done(reading, answer)) {
+		settle_senseless(answer);
+		answer->detail = detail_from_status(reading);
+		return;
+	}
+	settle(answer, OUTCOME_DONE, REFUSAL_NONE);
+	answer->message = tell(reading, message);
+	if (reading->errand == ERRAND_PUBLISH)
+		answer->warnings = api_warnings_read(answer->document, reading->token);
+}
+
+/* It failed somewhere on its way, or after it; or it is nothing that HTTP knows. */
+static void read_server_error(const struct reading *reading, struct api_answer *answer) {
+	struct api_meaning meaning;
+
+	settle_unknown(answer);
+	if (reading->http->status == 503 && reading->errors.only &&
+		api_words_read(reading->errors.only, &meaning) &&
+		meaning.code == REFUSAL_REGISTRY_UNAVAILABLE)
+		settle_refused(answer, meaning.code);
+	answer->detail = detail_from_answer(reading);
+}
+
+static void read_redirect(const struct reading *reading, struct api_answer *answer) {
+	const char *location = reading->http->location;
+
+	settle_refused(answer, REFUSAL_REDIRECT);
+	answer->detail = location && *location
+				 ? words_tell(location, strlen(location), WORDS_MAX, reading->token)
+				 : detail_from_status(reading);
+}
+
+/* Of a list nothing is unknown: it is there, or it is not. */
+static void read_no_list(const struct reading *reading, struct api_answer *answer) {
+	answer->outcome = OUTCOME_REFUSED;
+	if (answer->code == REFUSAL_OUTCOME_UNKNOWN)
+		answer->code = reading->http->status >= 500 ? REFUSAL_REGISTRY_UNAVAILABLE
+							    : REFUSAL_ANSWER_INVALID;
+}
+
+/* crates.io repeats the header in its words. */
+static void read_retry_after(const struct reading *reading, struct api_answer *answer) {
+	static const char before[] = "try again after ";
+	const char *words = reading->errors.only ? strstr(reading->errors.only, before) : NULL;
+	_cleanup_(freep) char *date = NULL;
+
+	if (reading->http->retry_after && http_retry_after_read(reading->http->retry_after,
+						  reading->now, &answer->retry_after) == 0)
+		return;
+	if (words && answer->code == REFUSAL_RATE_LIMITED)
+		date = strndup(words + strlen(before), strlen("Sun, 06 Nov 1994 08:49:37 GMT"));
+	if (date)
+		(void) http_retry_after_read(date, reading->now, &answer->retry_after);
+}
+
+static int read_document(struct reading *reading, struct api_answer *answer) {
+	const struct http_answer *http = reading->http;
+
+	if (http->body_size == 0 || http->broken_limit > 0)
+		return 0;
+	int r = json_parse(http->body, http->body_size, &answer->document);
+	if (r < 0)
+		return r == -EBADMSG ? 0 : r;
+	return api_errors_read(answer->document, &reading->errors);
+}
+
+int api_answer_read(enum errand errand, const struct secret *token, const struct http_answer *http,
+	uint64_t now, struct api_answer *answer) {
+	_cleanup_(reading_done) struct reading reading = {
+		.errand = errand,
+		.token = token,
+		.http = http,
+		.now = now,
+	};
+	long status = http->status;
+
+	int r = read_document(&reading, answer);
+	if (r < 0)
+		return r;
+	if (status >= 200 && status < 300)
+		read_success(&reading, answer);
+	else if (status >= 300 && status < 400)
+		read_redirect(&reading, answer);
+	else if (status >= 400 && status < 500 && status != 408)
+		read_client_error(&reading, answer);
+	else
+		read_server_error(&reading, answer);
+
+	if (errand == ERRAND_OWNERS_LIST && answer->outcome == OUTCOME_UNKNOWN)
+		read_no_list(&reading, answer);
+	if (answer->outcome != OUTCOME_DONE)
+		read_retry_after(&reading, answer);
+	return 0;
+}

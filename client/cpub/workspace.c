@@ -1,0 +1,120 @@
+#include "workspace.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "protocol/json.h"
+
+int workspace_read(const char *text, size_t size, struct workspace *ret) {
+	_cleanup_(json_freep) struct json *metadata = NULL;
+	int r = json_parse(text, size, &metadata);
+
+	if (r < 0)
+		return r;
+	ret->root = json_string(json_member(metadata, "workspace_root"));
+	ret->target = json_string(json_member(metadata, "target_directory"));
+	if (!ret->root || !ret->target || !json_is_array(json_member(metadata, "packages")))
+		return -EBADMSG;
+	ret->metadata = TAKE_PTR(metadata);
+	return 0;
+}
+
+void workspace_done(struct workspace *workspace) {
+	workspace->metadata = json_free(workspace->metadata);
+}
+
+static const struct json *packages_of(const struct workspace *workspace) {
+	return json_member(workspace->metadata, "packages");
+}
+
+static const char *name_of(const struct json *package) {
+	const char *name = json_string(json_member(package, "name"));
+
+	return name ? name : "";
+}
+
+static bool has_text(const struct json *array, const char *text) {
+	for (const struct json *one = json_first(array); one; one = json_next(one)) {
+		const char *item = json_string(one);
+
+		if (item && strcmp(item, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* null: everywhere. */
+static bool may_go(const struct json *package, const char *registry_name) {
+	const struct json *list = json_member(package, "publish");
+
+	if (!json_is_array(list))
+		return true;
+	return registry_name ? has_text(list, registry_name) : json_n_elements(list) > 0;
+}
+
+bool workspace_may_publish(
+	const struct workspace *workspace, const char *name, const char *registry_name) {
+	const struct json *package = json_first(packages_of(workspace));
+
+	for (; package; package = json_next(package)) {
+		if (strcmp(name_of(package), name) == 0)
+			return may_go(package, registry_name);
+	}
+	return true;
+}
+
+static bool is_taken(const struct workspace *workspace, const struct json *package) {
+	const struct json *taken = json_member(workspace->metadata, "workspace_default_members");
+	const char *id = json_string(json_member(package, "id"));
+
+	/* Before 1.71 cargo did not tell. */
+	return !json_is_array(taken) || (id && has_text(taken, id));
+}
+
+const char *workspace_next(const struct workspace *workspace, bool is_private, bool is_default,
+	size_t *index) {
+	for (;;) {
+		const struct json *package = json_element(packages_of(workspace), (*index)++);
+
+		if (!package)
+			return NULL;
+		if (may_go(package, NULL) != is_private &&
+			(!is_default || is_taken(workspace, package)))
+			return name_of(package);
+	}
+}
+
+const char *workspace_registry(const struct workspace *workspace) {
+	const struct json *package = json_first(packages_of(workspace));
+	const char *found = NULL;
+
+	for (; package; package = json_next(package)) {
+		const struct json *list = json_member(package, "publish");
+		const char *name = json_string(json_first(list));
+
+		if (json_is_array(list) && json_n_elements(list) == 0)
+			continue; /* It stays here, so it says nothing. */
+		if (json_n_elements(list) != 1 || !name || (found && strcmp(found, name) != 0))
+			return NULL;
+		found = name;
+	}
+	return found;
+}
+
+bool workspace_is_virtual(const struct workspace *workspace) {
+	const struct json *taken = json_member(workspace->metadata, "workspace_default_members");
+	const struct json *package = json_first(packages_of(workspace));
+	size_t size = strlen(workspace->root);
+
+	/* Called from within a member, cargo takes that alone. */
+	if (json_n_elements(taken) == 1)
+		return false;
+	for (; package; package = json_next(package)) {
+		const char *path = json_string(json_member(package, "manifest_path"));
+
+		if (path && strncmp(path, workspace->root, size) == 0 &&
+			strcmp(path + size, "/Cargo.toml") == 0)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * What `cargo metadata` tells of the packages here, without their dependencies:
+ * no network, no compiler, nothing of the project runs.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "protocol/cleanup.h"
+
+struct json;
+
+struct workspace {
+	struct json *metadata;
+	/* Borrowed from it; never NULL after workspace_read. */
+	const char *root;
+	const char *target;
+};
+
+/* 0, or -EBADMSG for what is no metadata, -ENOMEM. Done with workspace_done. */
+int workspace_read(const char *text, size_t size, struct workspace *ret);
+void workspace_done(struct workspace *workspace);
+
+/* Whether the manifest of that package lets it go to the registry of that name; NULL: to any. */
+bool workspace_may_publish(
+	const struct workspace *workspace, const char *package, const char *registry_name);
+
+/* The one registry that all packages here are for, by their manifests; NULL if there is none. */
+const char *workspace_registry(const struct workspace *workspace);
+
+/*
+ * Walks the members that `publish = false` keeps here, or the others: the next name
+ * after *index, which starts at 0, NULL at the end. With `is_default` only those that cargo
+ * takes where none is named.
+ */
+const char *workspace_next(const struct workspace *workspace, bool is_private, bool is_default,
+	size_t *index);
+
+/* cargo was not called for one package, but for the top of a workspace without one of its own. */
+bool workspace_is_virtual(const struct workspace *workspace);
