@@ -55,7 +55,8 @@ static void complain_kept(const struct command *command, const struct json *ok) 
 }
 
 /* It is over at the registry: what is left is its record here. */
-static enum exit_code show_over(const struct command *command, const struct json *ok, bool is_dead) {
+static enum exit_code show_over(
+	const struct command *command, const struct json *ok, bool is_dead) {
 	const char *account = verb_text(ok, "account");
 	const char *where = verb_index_name(verb_text(ok, "index"));
 	bool is_erased = verb_flag(ok, "erased");
