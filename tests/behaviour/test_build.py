@@ -18,7 +18,11 @@ FOREIGN = {
     "libsecret/secret.h": {"agent/work/keyring/service.c"},
     "seccomp.h": {"agent/work/filter.c"},
     "systemd/sd-bus.h": {"agent/work/watch/logind.c"},
-    "sodium.h": {"protocol/secret.c", "agent/store/cipher.c", "agent/work/kdf/main.c"},
+    "archive.h": {"agent/work/inspect/tar.c"},
+    "archive_entry.h": {"agent/work/inspect/tar.c"},
+    "zlib.h": {"agent/work/inspect/gzip.c"},
+    "sodium.h": {"protocol/secret.c", "agent/store/cipher.c", "agent/work/kdf/main.c",
+                 "agent/work/sha256.c"},
     "toml++/toml.h": {"protocol/toml.cc"},
 }
 # sd-event is the daemon's own loop: every object with a callback sees it, but nobody outside.
