@@ -35,9 +35,10 @@ static enum exit_code complain_not_revoked(const struct command *command, const 
 	enum refusal refusal = code ? refusal_from_name(code) : _REFUSAL_INVALID;
 	_cleanup_(freep) char *message = NULL;
 
-	if (asprintf(&message, "NOT revoked: %s",
-		    refusal == _REFUSAL_INVALID ? "the registry did not do it"
-						: refusal_sentence(refusal)) < 0)
+	const char *why = refusal == REFUSAL_TOKEN_SCOPE ? "this token may not revoke itself"
+			  : refusal == _REFUSAL_INVALID	 ? "the registry did not do it"
+							 : refusal_sentence(refusal);
+	if (asprintf(&message, "NOT revoked: %s", why) < 0)
 		message = NULL;
 	complain(command, ok, message ? message : "NOT revoked");
 	return outcome_exit_code(code, EXIT_REGISTRY);
@@ -133,7 +134,8 @@ const struct verb verb_revoke = {
 		"  --index URL         A registry by its index\n"
 		"  --account NAME      Which of its accounts (the default: default)\n"
 		"  --for read          Only its token for reads\n"
-		"  --forget            Remove it from the store whatever the registry answers\n",
+		"  --forget            Remove it from the store whatever the registry answers; without\n"
+		"                      an answer it stays\n",
 	.options = options,
 	.run = run,
 };

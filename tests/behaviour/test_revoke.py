@@ -80,7 +80,7 @@ def test_case_88_crates_io_tells_where_to_revoke_it_by_hand(desk, crates_io):
     terminal = desk.terminal("revoke", "--account", "scoped")
     terminal.answers(REVOKE, "y")
     assert terminal.ends() == 6
-    assert "NOT revoked: the token may not do this" in terminal.seen
+    assert "NOT revoked: this token may not revoke itself" in terminal.seen
     assert f"revoke it here: {PAGE}" in terminal.seen and TOKEN not in terminal.seen
     assert crates_io.gate.knows(sha256(TOKEN))
 
