@@ -4,8 +4,8 @@
  */
 
 #include <string.h>
-#include <time.h>
 
+#include "outcome.h"
 #include "protocol/json.h"
 #include "protocol/reply.h"
 #include "publish.h"
@@ -59,22 +59,32 @@ static struct print loud_print(const struct publish *publish) {
 	return print;
 }
 
-/* What the registry said besides, of the one that it did not take. */
-static void say_hints(const struct publish *publish, const struct print *print) {
+/* The one that the registry did not take, or may not have taken; NULL if it is something else. */
+static const struct parcel *failed_of(const struct publish *publish) {
 	for (size_t i = 0; i < publish->parcels.n; i++) {
-		const struct json *sent = sent_of(&publish->parcels.items[i]);
-		const char *hint = json_string(json_member(sent, "hint"));
-		time_t after = (time_t) verb_number(sent, "retry-after", 0);
-		struct tm local;
-		char text[64];
+		const struct parcel *parcel = &publish->parcels.items[i];
 
-		if (is_up(&publish->parcels.items[i]))
-			continue;
-		if (hint)
-			print_note(print, "%s", hint);
-		if (after > 0 && localtime_r(&after, &local) &&
-			strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", &local) > 0)
-			print_note(print, "the registry takes it again after %s", text);
+		if (sent_of(parcel) && !is_up(parcel))
+			return parcel;
+	}
+	return NULL;
+}
+
+static void say_reason(const struct publish *publish, const struct print *print) {
+	const struct trouble *trouble = &publish->trouble;
+	const struct parcel *failed = failed_of(publish);
+	_cleanup_(freep) char *what = NULL;
+
+	if (stop_was_asked()) {
+		print_error(print, "stopped", "stopped before the end", NULL);
+	} else if (failed) {
+		if (asprintf(&what, "%s %s", failed->name, failed->version) < 0)
+			what = NULL;
+		outcome_complain(publish->command, sent_of(failed), what ? what : failed->name);
+	} else if (!trouble->is_said) {
+		print_error(print, trouble->code ? trouble->code : "no-memory",
+			trouble->message ? trouble->message : "there is not enough memory",
+			trouble->detail);
 	}
 }
 
@@ -134,21 +144,13 @@ static void say_resume(const struct publish *publish, const struct print *print)
 }
 
 static void say_trouble(const struct publish *publish) {
-	const struct trouble *trouble = &publish->trouble;
 	struct print print = loud_print(publish);
 	size_t n_up = count(publish, true), n_here = count(publish, false);
 
-	if (stop_was_asked())
-		print_error(&print, "stopped", "stopped before the end", NULL);
-	else if (!trouble->is_said)
-		print_error(&print, trouble->code ? trouble->code : "no-memory",
-			trouble->message ? trouble->message : "there is not enough memory",
-			trouble->detail);
+	say_reason(publish, &print);
 	if (!publish->is_sending)
 		return;
-	say_hints(publish, &print);
-	if (publish->parcels.n > 1 || publish->parcels.items[0].state == PARCEL_UNKNOWN ||
-		stop_was_asked())
+	if (publish->parcels.n > 1 || publish->parcels.items[0].state == PARCEL_UNKNOWN)
 		say_states(publish, &print);
 	if (n_up > 0 && n_here > 0)
 		say_resume(publish, &print);
