@@ -175,10 +175,10 @@ def test_server_has_time_to_think_and_the_core_hears_of_it():
     """Twice the time without a byte, once all is there; and a frame every two seconds."""
     def thinking(peer):
         peer.request()
-        peer.wire.over.wait(2.4)
+        peer.wire.over.wait(2.6)
         peer.send(answer_bytes(200, "{}"))
     with Wire(thinking) as wire:
-        got = act("PUBLISH", wire.url, IDLE_MSEC=1500)
+        got = act("PUBLISH", wire.url, IDLE_MSEC=2000)
     assert got.result == "done"
     total = 8 + len(METADATA) + len(CRATE)
     assert got.progress[-2:] == [(total, total)] * 2
