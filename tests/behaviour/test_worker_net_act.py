@@ -1,4 +1,4 @@
-"""worker-net on an errand that changes something: what it asks, whom, and what it says of the answer."""
+"""worker-net on an errand that changes something: what it asks, whom, and what came of it."""
 
 import socket
 import time
@@ -73,12 +73,9 @@ def test_list_of_owners_is_asked_without_a_token_as_well():
 
 
 @pytest.mark.parametrize("errand, fields", [
-    *(("YANK", {"VERSION": version}) for version in (
-        "1.0", "1.0.0/", "1.0.0/../2.0.0", "..", "1.0.0%2f", "1.0.0 ", "1.0.0?x", "1.0.0#", "")),
-    *((errand, {"CRATE": crate}) for crate in ("a/b", "..", "a%62", "a b", "a?", "-a", "")
-      for errand in ("UNYANK", "OWNERS_LIST")),
-    *(("OWNERS_ADD", {"USERS": users}) for users in (
-        "", "a b", "a\n", "\na", "a\n\nb", 'a"', "a\\", "github:o", "a\tb", "x" * 129)),
+    *(("YANK", {"VERSION": version}) for version in ("1.0.0/../2.0.0", "1.0.0%2f", "")),
+    ("UNYANK", {"CRATE": "a/b"}), ("OWNERS_LIST", {"CRATE": ".."}), ("REVOKE", {"CRATE": "a b"}),
+    *(("OWNERS_ADD", {"USERS": users}) for users in ("", "a b", "a\n", "a\n\nb", 'a"')),
 ])
 def test_case_73_name_that_is_none_is_sent_nowhere(errand, fields):
     got, wire = act_at(saying(200, OK), errand, **fields)
@@ -86,8 +83,7 @@ def test_case_73_name_that_is_none_is_sent_nowhere(errand, fields):
 
 
 @pytest.mark.parametrize("errand, missing", [
-    *((errand, "TOKEN") for errand in WRITES),
-    ("YANK", "CRATE"), ("YANK", "VERSION"), ("PUBLISH", "VERSION"), ("OWNERS_ADD", "USERS")])
+    ("REVOKE", "TOKEN"), ("YANK", "CRATE"), ("PUBLISH", "VERSION"), ("OWNERS_ADD", "USERS")])
 def test_task_that_lacks_something_is_a_mistake_of_ours(errand, missing):
     got, wire = act_at(saying(200, OK), errand, **{missing: None})
     assert got.result == "refused internal" and not wire.peers
@@ -104,16 +100,16 @@ def test_case_68_eleven_logins_are_the_registry_s_to_refuse():
 # Trusted-publishing tokens.
 
 @pytest.mark.parametrize("errand", ["YANK", "UNYANK", "OWNERS_ADD", "OWNERS_REMOVE"])
-@pytest.mark.parametrize("token", [TRUSTED, "Bearer " + TRUSTED, "beaReR     " + TRUSTED])
-def test_case_94_trusted_publishing_token_is_not_sent_for_what_it_cannot_do(errand, token):
-    got, wire = act_at(saying(200, OK), errand, TOKEN=token)
+@pytest.mark.parametrize("scheme", ["", "beaReR     "], ids=["bare", "scheme"])
+def test_case_94_trusted_publishing_token_is_not_sent_for_what_it_cannot_do(errand, scheme):
+    got, wire = act_at(saying(200, OK), errand, TOKEN=scheme + TRUSTED)
     assert (got.result, got.hint) == ("refused token-scope", "account-token")
     assert not wire.peers
 
 
-@pytest.mark.parametrize("token", [TRUSTED, "Bearer " + TRUSTED])
-def test_case_95_trusted_publishing_token_is_revoked_where_it_was_given_out(token):
-    got, wire = act_at(saying(204), "REVOKE", TOKEN=token)
+@pytest.mark.parametrize("scheme", ["", "Bearer "], ids=["bare", "scheme"])
+def test_case_95_trusted_publishing_token_is_revoked_where_it_was_given_out(scheme):
+    got, wire = act_at(saying(204), "REVOKE", TOKEN=scheme + TRUSTED)
     assert got.result == "done"
     assert wire.got.startswith(b"DELETE /registry/api/v1/trusted_publishing/tokens HTTP/1.1\r\n")
 
@@ -185,19 +181,21 @@ def test_list_of_owners_has_an_end():
     assert len(got.finds()) == 100 and got.text("WARNINGS") == "50 more cannot be shown"
 
 
-@pytest.mark.parametrize("status, token, result", [
-    (401, None, "refused auth-required"), (403, None, "refused auth-required"),
-    (401, TOKEN, "refused token-unknown"), (403, TOKEN, "refused registry-refused"),
-    (404, None, "refused registry-refused"), (500, None, "refused registry-unavailable")])
-def test_owners_that_are_not_listed(status, token, result):
-    assert act_at(saying(status), "OWNERS_LIST", TOKEN=token)[0].result == result
+@pytest.mark.parametrize("status, with_token, result", [
+    (401, False, "refused auth-required"), (403, False, "refused auth-required"),
+    (401, True, "refused token-unknown"), (403, True, "refused registry-refused"),
+    (404, False, "refused registry-refused"), (500, False, "refused registry-unavailable")])
+def test_owners_that_are_not_listed(status, with_token, result):
+    fields = {} if with_token else {"TOKEN": None}
+    assert act_at(saying(status), "OWNERS_LIST", **fields)[0].result == result
 
 
 @pytest.mark.parametrize("status, body, result", [
     (204, "", "done"), (403, error("authentication failed"), "refused token-unknown"),
     (403, error(PERMISSIONS), "refused token-scope"), (403, "", "refused registry-refused"),
     (401, "", "refused registry-refused"), (404, "", "refused registry-refused"),
-    (405, "", "refused registry-refused"), (403, "authentication failed", "refused registry-refused"),
+    (405, "", "refused registry-refused"),
+    (403, "authentication failed", "refused registry-refused"),
     (401, error("authentication failed"), "refused registry-refused"), (502, "", LOST)])
 def test_cases_87_to_89_revoked_only_if_the_registry_said_so(status, body, result):
     assert act_at(saying(status, body), "REVOKE")[0].result == result
@@ -211,13 +209,20 @@ def test_case_90_nothing_is_revoked_where_nobody_answers():
             assert act(errand, url).result == "refused network"
 
 
-@pytest.mark.parametrize("body", [
-    error("no " + TOKEN), '{"ok":true,"msg":"%s"}' % TOKEN, '{"warnings":{"other":["%s"]}}' % TOKEN,
-    '{"users":[{"login":"%s"},{"login":"a","name":"%s"}]}' % (TOKEN, TOKEN), TOKEN])
-def test_answer_that_repeats_the_token_is_told_without_it(body):
-    """Act looks for it in every field."""
-    for errand, status in (("PUBLISH", 200), ("YANK", 400), ("OWNERS_LIST", 200)):
-        act_at(saying(status, body), errand)
+@pytest.mark.parametrize("errand, status, body, result", [
+    ("PUBLISH", 200, error("no " + TOKEN), "refused registry-refused"),
+    ("PUBLISH", 400, TOKEN, "refused registry-refused"),
+    ("PUBLISH", 200, '{"warnings":{"other":["%s"]}}' % TOKEN, "done"),
+    ("PUBLISH", 200, TOKEN, "unknown answer-invalid"),
+    ("OWNERS_ADD", 200, '{"ok":true,"msg":"%s"}' % TOKEN, "done"),
+    ("OWNERS_LIST", 200, '{"users":[{"login":"%s"},{"login":"a","name":"%s"}]}' % (TOKEN, TOKEN),
+     "done")], ids=["error", "body", "warning", "nonsense", "message", "owner"])
+def test_answer_that_repeats_the_token_is_told_without_it(errand, status, body, result):
+    """act looks for it in every field. What came of it is told all the same."""
+    got, _ = act_at(saying(status, body), errand)
+    assert got.result == result
+    assert got.detail in (None, "HTTP %d" % status) and not got.text("MESSAGE")
+    assert errand != "OWNERS_LIST" or got.finds() == [{"LOGIN": b"a"}]
 
 
 # What is lost.

@@ -100,10 +100,21 @@ def test_publish_has_exactly_two_files():
 
 # What ends it.
 
-def closing_early(peer):
+def closing_early(status, body):
     """As a server that has read enough does in good order: it says so, and waits for the end."""
+    def behave(peer):
+        peer.head()
+        peer.send(answer_bytes(status, body, Connection="close"))
+        while peer.receive():
+            pass
+    return behave
+
+
+def chunks_early(peer):
+    """libcurl stops sending then, and is content."""
     peer.head()
-    peer.send(answer_bytes(413, TOO_MUCH, Connection="close"))
+    peer.send(b"HTTP/1.1 200 x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+              b"2\r\n{}\r\n0\r\n\r\n")
     while peer.receive():
         pass
 
@@ -118,11 +129,14 @@ def holding_early(status, body):
 
 
 @pytest.mark.parametrize("behave, result", [
-    (closing_early, "refused registry-refused"),
+    (closing_early(413, TOO_MUCH), "refused registry-refused"),
+    (closing_early(200, TOO_MUCH), "refused registry-refused"), (closing_early(200, "{}"), LOST),
+    (chunks_early, LOST),
     (holding_early(403, TOO_MUCH), "refused registry-refused"),
     (holding_early(200, TOO_MUCH), "refused registry-refused"),
     (holding_early(200, "{}"), LOST), (holding_early(500, ""), LOST)],
-    ids=["closes", "holds", "errors", "success", "trouble"])
+    ids=["closes", "closes-errors", "closes-success", "chunks", "holds", "errors", "success",
+         "trouble"])
 def test_answer_before_the_end_of_the_upload(behave, result):
     """A refusal counts; nobody has published what he did not get."""
     with files(crate=LARGE) as fds:
@@ -161,10 +175,10 @@ def test_server_has_time_to_think_and_the_core_hears_of_it():
     """Twice the time without a byte, once all is there; and a frame every two seconds."""
     def thinking(peer):
         peer.request()
-        peer.wire.over.wait(2.4)
+        peer.wire.over.wait(2.6)
         peer.send(answer_bytes(200, "{}"))
     with Wire(thinking) as wire:
-        got = act("PUBLISH", wire.url, IDLE_MSEC=1500)
+        got = act("PUBLISH", wire.url, IDLE_MSEC=2000)
     assert got.result == "done"
     total = 8 + len(METADATA) + len(CRATE)
     assert got.progress[-2:] == [(total, total)] * 2
