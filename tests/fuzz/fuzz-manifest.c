@@ -98,8 +98,7 @@ static int read_all(struct reading *reading, const struct crate *crate, const ch
 	if (r == 0)
 		r = package_read(reading->manifest, crate, &reading->package, fault);
 	if (r == 0)
-		r = dependencies_read(
-			reading->manifest, index_url, &reading->dependencies, fault);
+		r = dependencies_read(reading->manifest, index_url, &reading->dependencies, fault);
 	if (r == 0)
 		r = rule_check_publish(reading->manifest, index_url, fault);
 	if (r == 0)
