@@ -117,7 +117,8 @@ static int deed_take(struct deed *deed, const struct fields *answer) {
 
 /* After the task was given, only worker-net's own word says that nothing was sent. */
 static bool refusal_is_before_sending(enum refusal refusal) {
-	return refusal != REFUSAL_WORKER_FAILED && refusal != REFUSAL_WORKER_TIMEOUT;
+	return refusal != REFUSAL_WORKER_FAILED && refusal != REFUSAL_WORKER_TIMEOUT &&
+	       refusal != REFUSAL_OUTCOME_UNKNOWN;
 }
 
 static void deed_fail(struct deed *deed, enum refusal refusal, const char *detail) {

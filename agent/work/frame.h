@@ -41,7 +41,7 @@ enum field {
 	FIELD_SECRET, /* for read, too: a pipe sent along -> its first line */
 	FIELD_ASKPASS, /* program to use instead of a terminal */
 
-	/* net: one GET; URL, CA, proxy, perhaps a token -> what the errand asks for */
+	/* net: one request; URL, CA, proxy, perhaps a token -> what the errand asks for */
 	FIELD_URL = 48,
 	FIELD_CA_PEM,
 	FIELD_PROXY,

@@ -9,7 +9,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/work/sandbox.h"
 #include "protocol/harden.h"
+
+#if !SANDBOX_IS_BUILT
+/*
+ * Nobody searches a worker for leaks: it ends when it has answered, and the search, which takes
+ * longer than its work, would only be one more thing that dies with it.
+ */
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void) {
+	return 1;
+}
+#endif
 
 /* What the core gave the worker to do. */
 struct worker_task {

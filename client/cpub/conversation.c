@@ -154,6 +154,14 @@ static int ask_receive(struct ask *ask, struct call_buffer *buffer) {
 	return r;
 }
 
+/* It changes something at a registry. */
+static bool is_act(const struct request *request) {
+	enum kind kind = request->kind;
+
+	return kind == KIND_YANK || kind == KIND_UNYANK || kind == KIND_OWNER ||
+	       kind == KIND_REVOKE || kind == KIND_PUBLISH;
+}
+
 /* Sends and waits: 0 and the line, or a negative errno. */
 static int ask_exchange(struct ask *ask, struct call_buffer *buffer) {
 	int r = call_send(&ask->conversation->call, json_writer_bytes(&ask->line), ask->line.size,
@@ -162,7 +170,9 @@ static int ask_exchange(struct ask *ask, struct call_buffer *buffer) {
 	if (r < 0)
 		return r;
 	ask->failure.was_sent = true;
-	return ask_receive(ask, buffer);
+	r = ask_receive(ask, buffer);
+	/* The request was read, and may have been begun: it is not sent a second time. */
+	return r == -EPIPE && is_act(ask->request) ? -EBADMSG : r;
 }
 
 static bool ask_fail_exchange(struct ask *ask, int error) {
@@ -173,6 +183,9 @@ static bool ask_fail_exchange(struct ask *ask, int error) {
 		return ask_fail_errno(ask, error);
 	if (error == -ETIMEDOUT)
 		detail = "it did not answer in time; `--timeout SECONDS` waits longer";
+	else if (error == -EBADMSG && is_act(ask->request))
+		detail = "it ended before it had answered; its audit log has what was begun, and "
+			 "`cpub-agent check` looks at the registry";
 	else if (call_was_left(error) || error == -EBADMSG)
 		detail = "it closed the connection before it had answered; look at its log";
 	else if (error == -EMSGSIZE)
@@ -218,8 +231,8 @@ static bool takes_long(const struct request *request) {
 
 	return request->from_keyring || kind == KIND_LOGIN || kind == KIND_LOGOUT ||
 	       kind == KIND_INIT || kind == KIND_UNLOCK || kind == KIND_MOVE ||
-	       kind == KIND_PROPOSE || kind == KIND_YANK || kind == KIND_UNYANK ||
-	       kind == KIND_OWNER || kind == KIND_REVOKE || kind == KIND_CHECK;
+	       kind == KIND_PROPOSE || kind == KIND_CHECK ||
+	       (is_act(request) && kind != KIND_PUBLISH);
 }
 
 static bool is_work(const struct request *request) {

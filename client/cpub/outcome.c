@@ -10,9 +10,8 @@
 enum exit_code outcome_exit_code(const char *code, enum exit_code otherwise) {
 	enum refusal refusal = code ? refusal_from_name(code) : _REFUSAL_INVALID;
 
-	return refusal == _REFUSAL_INVALID || refusal == REFUSAL_NONE
-		? otherwise
-		: refusal_exit_code(refusal);
+	return refusal == _REFUSAL_INVALID || refusal == REFUSAL_NONE ? otherwise
+								      : refusal_exit_code(refusal);
 }
 
 bool outcomes_add(struct outcomes *outcomes, const struct json *result) {
@@ -22,10 +21,11 @@ bool outcomes_add(struct outcomes *outcomes, const struct json *result) {
 	outcomes->n++;
 	outcomes->n_done += is_done;
 	if (!is_done && outcomes->code == EXIT_DONE)
-		outcomes->code = strcmp(outcome, "refused") == 0
-			? outcome_exit_code(
-				  json_string(json_member(result, "code")), EXIT_FAILED)
-			: EXIT_NETWORK;
+		outcomes->code =
+			strcmp(outcome, "refused") == 0
+				? outcome_exit_code(
+					  json_string(json_member(result, "code")), EXIT_FAILED)
+				: EXIT_NETWORK;
 	return is_done;
 }
 
@@ -59,8 +59,7 @@ static const char *message_of(const struct json *result) {
 	return refusal == _REFUSAL_INVALID ? "not done" : refusal_sentence(refusal);
 }
 
-void outcome_complain(
-	const struct command *command, const struct json *result, const char *what) {
+void outcome_complain(const struct command *command, const struct json *result, const char *what) {
 	const char *detail = json_string(json_member(result, "detail"));
 	const char *hint = json_string(json_member(result, "hint"));
 	int64_t retry_after = verb_number(result, "retry-after", 0);

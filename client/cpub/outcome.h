@@ -30,5 +30,4 @@ enum exit_code outcomes_exit_code(const struct outcomes *outcomes);
 enum exit_code outcome_exit_code(const char *code, enum exit_code otherwise);
 
 /* Says on standard error what became of `what`, which is not done. */
-void outcome_complain(
-	const struct command *command, const struct json *result, const char *what);
+void outcome_complain(const struct command *command, const struct json *result, const char *what);

@@ -12,8 +12,7 @@ void release_done(struct release *release) {
 	*release = (struct release){0};
 }
 
-enum exit_code release_parse(
-	const struct command *command, const char *word, struct release *ret) {
+enum exit_code release_parse(const struct command *command, const char *word, struct release *ret) {
 	const char *at = strchr(word, '@');
 	_cleanup_(release_done) struct release release = {0};
 

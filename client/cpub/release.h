@@ -15,6 +15,5 @@ struct release {
 };
 
 /* EXIT_DONE and *ret (done with release_done), or it says what is wrong with the word. */
-enum exit_code release_parse(
-	const struct command *command, const char *word, struct release *ret);
+enum exit_code release_parse(const struct command *command, const char *word, struct release *ret);
 void release_done(struct release *release);

@@ -24,6 +24,8 @@ static void complain(const struct command *command, const struct json *ok, const
 	print_error(&print, verb_text(ok, "code"), message, detail);
 	if (url)
 		print_below("revoke it here", "%s", url);
+	else
+		print_below("revoke it", "on the registry's own pages, if it has some for that");
 	print_below("the token", "%s", kept_words(verb_flag(ok, "erased")));
 }
 
@@ -33,16 +35,28 @@ static enum exit_code complain_not_revoked(const struct command *command, const 
 	enum refusal refusal = code ? refusal_from_name(code) : _REFUSAL_INVALID;
 	_cleanup_(freep) char *message = NULL;
 
-	if (asprintf(&message, "NOT revoked: %s",
-		    refusal == _REFUSAL_INVALID ? "the registry did not do it"
-						: refusal_sentence(refusal)) < 0)
+	const char *why = refusal == REFUSAL_TOKEN_SCOPE ? "this token may not revoke itself"
+			  : refusal == _REFUSAL_INVALID	 ? "the registry did not do it"
+							 : refusal_sentence(refusal);
+	if (asprintf(&message, "NOT revoked: %s", why) < 0)
 		message = NULL;
 	complain(command, ok, message ? message : "NOT revoked");
 	return outcome_exit_code(code, EXIT_REGISTRY);
 }
 
+/* The registry has done it, and the store has not. */
+static void complain_kept(const struct command *command, const struct json *ok) {
+	const char *message = json_string(json_member(ok, "message"));
+	struct print print = command->print;
+
+	print.is_json = false;
+	print_error(&print, verb_text(ok, "code"),
+		"it could not be removed from the store; `cpub-agent logout` does that", message);
+}
+
 /* It is over at the registry: what is left is its record here. */
-static enum exit_code show_over(const struct command *command, const struct json *ok, bool is_dead) {
+static enum exit_code show_over(
+	const struct command *command, const struct json *ok, bool is_dead) {
 	const char *account = verb_text(ok, "account");
 	const char *where = verb_index_name(verb_text(ok, "index"));
 	bool is_erased = verb_flag(ok, "erased");
@@ -54,11 +68,13 @@ static enum exit_code show_over(const struct command *command, const struct json
 		else
 			print_line("Revoked at %s: the token of account '%s'.", where, account);
 		if (is_erased)
-			print_line("Removed from the store.");
+			print_line("Removed from the store%s.",
+				verb_flag(ok, "reader-erased")
+					? ", and with it the token for reads, which stays valid"
+					: "");
 	}
 	if (!is_erased)
-		print_note(&command->print,
-			"it could not be removed from the store; `cpub-agent logout` does that");
+		complain_kept(command, ok);
 	return is_erased ? EXIT_DONE : EXIT_PARTLY;
 }
 
@@ -119,7 +135,8 @@ const struct verb verb_revoke = {
 		"  --index URL         A registry by its index\n"
 		"  --account NAME      Which of its accounts (the default: default)\n"
 		"  --for read          Only its token for reads\n"
-		"  --forget            Remove it from the store whatever the registry answers\n",
+		"  --forget            Remove it from the store whatever the registry answers; without\n"
+		"                      an answer it stays\n",
 	.options = options,
 	.run = run,
 };

@@ -39,6 +39,18 @@ def build_directory() -> Path:
     return Path(build).resolve()
 
 
+# Of the clients' runs these are searched for leaks as well: the search doubles what a start costs.
+SEARCHED_FOR_LEAKS = ("test_cli_", "test_bad_luck_client", "test_login.py", "test_provider_relay")
+
+
+def client_asan_options() -> dict[str, str]:
+    options = os.environ.get("ASAN_OPTIONS")
+    test = os.environ.get("PYTEST_CURRENT_TEST", "")
+    if not options or any(name in test for name in SEARCHED_FOR_LEAKS):
+        return {}
+    return {"ASAN_OPTIONS": options.replace("detect_leaks=1", "detect_leaks=0")}
+
+
 def is_sanitized() -> bool:
     return os.environ.get("CPUB_SANITIZED") == "1"
 
@@ -163,7 +175,10 @@ class Desk:
             "CARGO_NET_RETRY": "0",
             "TERM": "dumb",
             "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path("~/.rustup").expanduser())),
-        }
+        } | client_asan_options()
+        # The agent's own memory is searched in every test.
+        self.agent_environment = {name: os.environ[name] for name in ("ASAN_OPTIONS",)
+                                  if name in os.environ}
 
     # The agent.
 
@@ -177,8 +192,8 @@ class Desk:
         with open(self.log, "ab") as log:
             self.agent = subprocess.Popen(
                 [*wrap, self.daemon, "--verbose", f"--ready-fd={theirs}", *options],
-                env=self.environment | environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, pass_fds=[theirs], start_new_session=True)
+                env=self.environment | self.agent_environment | environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[theirs], start_new_session=True)
         os.close(theirs)
         with open(ready, "rb") as end:
             assert end.read(1) == b"R", self.log.read_text()

@@ -101,6 +101,15 @@ def test_pipe_that_cannot_be_read_is_refused_in_time_and_holds_nobody_up(open_de
             open_desk.agent = None
 
 
+def test_file_that_cannot_be_closed_keeps_no_worker_from_starting(open_desk, tmp_path):
+    open_desk.succeed("lock")
+    with hung_file(tmp_path) as (file, server), lender(open_desk, "import", file) as one:
+        assert line_of(server) == "flush"
+        open_desk.unlock()  # For which a worker derives the key, another reads the passphrase.
+        open_desk.succeed("list")
+        assert refusal(one) == "worker-timeout"
+
+
 @pytest.mark.parametrize("how", ["socket", "unread"])
 def test_socket_that_lingers_holds_nobody_up(running, how):
     with lender(running, how) as one:

@@ -13,13 +13,17 @@ LINES_MAX = 450
 
 # Each foreign header, and the files that may see it.
 FOREIGN = {
+    "archive.h": {"agent/work/inspect/tar.c"},
+    "archive_entry.h": {"agent/work/inspect/tar.c"},
     "cjson/cJSON.h": {"protocol/json.c"},
     "curl/curl.h": {"agent/work/net/http.c"},
     "libsecret/secret.h": {"agent/work/keyring/service.c"},
     "seccomp.h": {"agent/work/filter.c"},
     "systemd/sd-bus.h": {"agent/work/watch/logind.c"},
-    "sodium.h": {"protocol/secret.c", "agent/store/cipher.c", "agent/work/kdf/main.c"},
+    "sodium.h": {"protocol/secret.c", "agent/store/cipher.c", "agent/work/kdf/main.c",
+                 "agent/work/sha256.c"},
     "toml++/toml.h": {"protocol/toml.cc"},
+    "zlib.h": {"agent/work/inspect/gzip.c"},
 }
 # sd-event is the daemon's own loop: every object with a callback sees it, but nobody outside.
 EVENT = re.compile(r"systemd/sd-(event|daemon)\.h")
@@ -108,6 +112,7 @@ def test_programs_stay_small(tmp_path):
               "libexec/cpub-agent/cpub-agentd": 384, "libexec/cpub-agent/worker-ask": 128,
               "libexec/cpub-agent/worker-kdf": 96, "libexec/cpub-agent/worker-net": 128,
               "libexec/cpub-agent/worker-read": 96, "libexec/cpub-agent/worker-import": 256,
+              "libexec/cpub-agent/worker-inspect": 320, "libexec/cpub-agent/worker-seal": 96,
               "libexec/cpub-agent/worker-watch": 96}
     for program, limit in limits.items():
         stripped = tmp_path / Path(program).name

@@ -104,7 +104,7 @@ LONG = "a" * 65
     (["yank", *(f"demo@1.0.{i}" for i in range(65))], "at most 64"),
     (["yank", *(f"demo@1.0.{i}" for i in range(257))], "more than 256"),
     (["unyank", "--undo", "demo@1.0.0"], "unknown option '--undo'"),
-    (["yank", "demo@1.0.0", "--token", "x"], "unknown option '--token'"),
+    (["yank", "demo@1.0.0", "--token", "x"], "no token is taken from the command line"),
     (["owner"], "which one crate?"),
     (["owner", "demo", "alice"], "which one crate?"),
     (["owner", "demo@1.0.0"], "name 'demo' alone"),
@@ -233,18 +233,23 @@ def test_an_owner_added_and_none_removed_is_partly_done(cpub, agent):
 PAGE = "https://crates.io/settings/tokens"
 
 
-def revocation(outcome, erased, code=None, detail=None):
+def revocation(outcome, erased, code=None, detail=None, **members):
     return ok(kind="revoke", account="default", index=CRATES_IO, outcome=outcome, erased=erased,
-              code=code, detail=detail, url=PAGE)
+              code=code, detail=detail, **{"url": PAGE, **members})
 
 
 @pytest.mark.parametrize("answer,status,stdout,stderr", [
     (revocation("revoked", True), 0,
      ["Revoked at crates.io: the token of account 'default'.", "Removed from the store."], []),
     (revocation("dead", True), 0, ["was dead already", "Removed from the store."], []),
-    (revocation("revoked", False), 9, ["Revoked at crates.io"], ["could not be removed"]),
+    (revocation("revoked", True, **{"reader-erased": True}), 0,
+     ["Removed from the store, and with it the token for reads, which stays valid."], []),
+    (revocation("revoked", False, "locked", message="the store is locked"), 9,
+     ["Revoked at crates.io"], ["could not be removed", "cause: the store is locked"]),
+    (revocation("not-revoked", False, "token-scope", url=None), 6, [],
+     ["NOT revoked: ", "on the registry's own pages", "stays in the store"]),
     (revocation("not-revoked", False, "token-scope", "no permissions"), 6, [],
-     ["NOT revoked: the token may not do this", "cause: no permissions", PAGE, "stays in the sto"]),
+     ["NOT revoked: this token may not revoke itself", "cause: no permissions", PAGE, "stays in the sto"]),
     (revocation("not-revoked", True, "token-scope", "no permissions"), 6, [],
      ["NOT revoked: ", PAGE, "removed from the store, as you asked"]),
     (revocation("not-revoked", False, "network"), 7, [], ["NOT revoked: ", "stays in the store"]),

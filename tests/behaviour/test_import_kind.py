@@ -1,6 +1,7 @@
 """The kind `import`, and which lent files the agent takes."""
 
 import contextlib
+import fcntl
 import json
 import os
 import sys
@@ -102,10 +103,28 @@ def test_lent_file_is_closed_with_its_request(desk, file):
     with desk.line() as line, lent(file) as fds:
         assert code(line.ask(IMPORT, fds)) == "ok"
         assert str(file) not in procfs.descriptors(desk.pid()).values()
+    before = procfs.n_descriptors(desk.pid())
     with procfs.nothing_left(desk), lent(file) as fds:  # A line that never ends.
         with desk.line() as line:
             line.send(b'{"v":1,', fds)
-            desk.wait(lambda: str(file) in procfs.descriptors(desk.pid()).values(), "the file")
+            # It is kept on its way between two sockets, so that no worker inherits it.
+            desk.wait(lambda: procfs.n_descriptors(desk.pid()) == before + 3, "the file")
+            assert str(file) not in procfs.descriptors(desk.pid()).values()
+            assert is_open_elsewhere(file, fds)
+    desk.wait(lambda: not is_open_elsewhere(file, []), "the end of it")
+
+
+def is_open_elsewhere(file, fds) -> bool:
+    """The kernel gives a lease for writing to the only one who has a file open (fcntl(2))."""
+    for fd in fds:
+        os.close(fd)
+    fds.clear()
+    with open(file, "rb+") as own:
+        try:
+            fcntl.fcntl(own, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError:
+            return True
+        return False
 
 
 @NEEDS_ROOT

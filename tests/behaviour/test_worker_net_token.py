@@ -112,7 +112,8 @@ def test_no_token_no_header():
 
 def test_unknown_errand_is_not_run():
     with serving(reply(200, CONFIG)) as server:
-        assert ask_worker("net", {"URL": server.url(), "ERRAND": ERRAND["_MAX"]}).refusal == "internal"
+        answer = ask_worker("net", {"URL": server.url(), "ERRAND": ERRAND["_MAX"]})
+        assert answer.refusal == "internal"
         assert not server.requests
 
 

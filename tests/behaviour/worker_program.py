@@ -19,6 +19,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 SOCKET = 3
 # Long enough for a slow machine under a sanitizer or valgrind; nothing waits for it that goes well.
 PATIENCE = 60
+FOUND_MAX = 100
 
 
 def enumerators(header, name):
@@ -42,6 +43,10 @@ ERRAND = {name[len("ERRAND_"):]: value
           for name, value in enumerators("agent/work/frame.h", "errand").items()}
 VERDICT = {value: name[len("VERDICT_"):].lower()
            for name, value in enumerators("agent/work/frame.h", "verdict").items()}
+OUTCOME = {value: name[len("OUTCOME_"):].lower()
+           for name, value in enumerators("agent/work/frame.h", "outcome").items()}
+HINT = {value: name[len("HINT_"):].lower().replace("_", "-")
+        for name, value in enumerators("agent/work/frame.h", "hint").items()}
 REFUSAL = {value: name[len("REFUSAL_"):].lower().replace("_", "-")
            for name, value in enumerators("protocol/refusal.h", "refusal").items()}
 
@@ -59,6 +64,7 @@ def encode(fields):
 
 def decode(encoded):
     names = {value: name for name, value in FIELD.items()}
+    names.update({FIELD["FOUND"] + n: "FOUND%03d" % n for n in range(1, FOUND_MAX)})
     fields, at = {}, 0
     while at < len(encoded):
         tag, size = struct.unpack_from("<BI", encoded, at)

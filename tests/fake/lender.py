@@ -17,6 +17,7 @@ import threading
 import time
 
 STATUS = {"v": 1, "kind": "status"}
+IMPORT = {"v": 1, "kind": "import"}
 UNLOCK = {"v": 1, "kind": "unlock", "secret-in-pipe": True}
 kept = []  # What must not be closed when its function ends.
 
@@ -88,6 +89,8 @@ def main() -> None:
     stream.readline()
     if how == "file":
         send(agent, STATUS, os.open(file, os.O_RDONLY))
+    elif how == "import":
+        send(agent, IMPORT, os.open(file, os.O_RDONLY))
     elif how == "pipe":
         give(agent, STATUS, held_pipe(file))
     elif how == "secret-pipe":

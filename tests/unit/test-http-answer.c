@@ -80,6 +80,21 @@ static void test_answer_takes_no_longer_body(void **state) {
 	assert_int_equal(answer.body_size, 3);
 }
 
+static void test_chunks_are_known_by_their_header(void **state) {
+	_cleanup_(http_answer_done) struct http_answer answer = HTTP_ANSWER_NULL;
+
+	(void) state;
+	take(&answer, "HTTP/1.1 100 Continue\r\n");
+	take(&answer, "Transfer-Encoding: chunked\r\n");
+	take(&answer, "\r\n");
+	take(&answer, "HTTP/1.1 200 OK\r\n");
+	assert_false(answer.is_chunked);
+	take(&answer, "transfer-encoding: Chunked\r\n");
+	assert_true(answer.is_chunked);
+	take(&answer, "Transfer-Encoding: gzip\r\n");
+	assert_false(answer.is_chunked);
+}
+
 static void test_announced_size_is_plain_digits(void **state) {
 	static const char *const lines[] = {"Content-Length: -1\r\n", "Content-Length:\r\n",
 		"Content-Length: 1x\r\n", "Content-Length: 9999999999999999999999\r\n"};
@@ -146,6 +161,7 @@ int main(void) {
 		cmocka_unit_test(test_answer_is_the_final_one_alone),
 		cmocka_unit_test(test_answer_counts_all_headers),
 		cmocka_unit_test(test_answer_takes_no_longer_body),
+		cmocka_unit_test(test_chunks_are_known_by_their_header),
 		cmocka_unit_test(test_announced_size_is_plain_digits),
 		cmocka_unit_test(test_body_is_its_pieces_in_order),
 		cmocka_unit_test(test_body_of_a_file_that_is_shorter_is_an_error),

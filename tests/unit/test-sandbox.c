@@ -49,13 +49,20 @@ static int try_read_own_file(void) {
 	return fd < 0 ? errno : (close(fd), 0);
 }
 
-/* A file that was open before. */
+/* Files that were open before. */
 static int file = -1;
+static int memory_file = -1;
 
 static int try_read_open_file(void) {
 	char byte;
 
 	return pread(file, &byte, 1, 0) < 0 ? errno : 0;
+}
+
+static int try_fill_memory_file(void) {
+	return write(memory_file, "x", 1) == 1 && fcntl(memory_file, F_ADD_SEALS, F_SEAL_SHRINK) == 0
+		? 0
+		: errno;
 }
 
 static int try_write_file(void) {
@@ -147,6 +154,13 @@ static int try_memory(void) {
 	return memory == MAP_FAILED ? errno : munmap(memory, 1 << 24);
 }
 
+static int try_much_memory(void) {
+	void *memory = mmap(NULL, (size_t) 1 << 29, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? errno : munmap(memory, (size_t) 1 << 29);
+}
+
 static int try_signal_parent(void) {
 	return kill(getppid(), 0) < 0 ? errno : 0;
 }
@@ -215,7 +229,7 @@ static bool is_killed_in(enum sandbox sandbox, deed try) {
 
 static const enum sandbox closed[] = {
 	SANDBOX_KDF, SANDBOX_ASK_TERMINAL, SANDBOX_NET, SANDBOX_IMPORT, SANDBOX_KEYRING,
-	SANDBOX_WATCH};
+	SANDBOX_SEAL, SANDBOX_INSPECT, SANDBOX_WATCH};
 
 static void test_sandbox_of_kdf_only_computes(void **state) {
 	(void) state;
@@ -314,6 +328,32 @@ static void test_sandbox_of_import_only_reads_what_is_open(void **state) {
 	assert_int_equal(errno_in(SANDBOX_IMPORT, try_code), EPERM);
 }
 
+static void test_sandboxes_of_seal_and_inspect_only_use_what_is_open(void **state) {
+	static const enum sandbox both[] = {SANDBOX_SEAL, SANDBOX_INSPECT};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+		assert_int_equal(errno_in(both[i], try_read_open_file), 0);
+		assert_int_equal(errno_in(both[i], try_fill_memory_file), 0);
+		assert_int_equal(errno_in(both[i], try_memory), 0);
+		assert_int_equal(errno_in(both[i], try_raise), 0);
+		assert_int_equal(errno_in(both[i], try_read_system_file), EPERM);
+		assert_int_equal(errno_in(both[i], try_write_file), EPERM);
+		assert_int_equal(errno_in(both[i], try_make_file), EPERM);
+		assert_int_equal(errno_in(both[i], try_internet), EPERM);
+		assert_int_equal(errno_in(both[i], try_unix_socket), EPERM);
+		assert_int_equal(errno_in(both[i], try_terminal_modes), EPERM);
+		assert_int_equal(errno_in(both[i], try_thread), EPERM);
+		assert_int_equal(errno_in(both[i], try_code), EPERM);
+	}
+}
+
+static void test_sandbox_of_inspect_has_only_so_much_memory(void **state) {
+	(void) state;
+	assert_int_equal(errno_in(SANDBOX_INSPECT, try_much_memory), ENOMEM);
+	assert_int_equal(errno_in(SANDBOX_SEAL, try_much_memory), 0);
+}
+
 static void test_sandbox_of_watch_only_speaks_over_what_is_connected(void **state) {
 	(void) state;
 	assert_int_equal(errno_in(SANDBOX_WATCH, try_talk), 0);
@@ -335,7 +375,8 @@ static void test_without_a_sandbox_all_of_this_works(void **state) {
 	static const deed deeds[] = {try_read_system_file, try_read_own_file, try_write_file,
 		try_make_file, try_internet, try_unix_socket, try_listen, try_fork, try_thread,
 		try_code, try_memory, try_signal_parent, try_raise, try_terminal_modes,
-		try_read_open_file, try_talk, try_connect};
+		try_read_open_file, try_talk, try_connect, try_much_memory,
+		try_fill_memory_file};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
@@ -366,8 +407,9 @@ static int open_terminal(void **state) {
 	if (terminal < 0 || !realpath("/proc/self/exe", own_path))
 		return -1;
 	file = open(own_path, O_RDONLY | O_CLOEXEC);
+	memory_file = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	unconnected = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (file < 0 || unconnected < 0)
+	if (file < 0 || memory_file < 0 || unconnected < 0)
 		return -1;
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, connection);
 }
@@ -381,6 +423,8 @@ int main(void) {
 		cmocka_unit_test(test_sandbox_of_keyring_only_speaks_on_this_machine),
 		cmocka_unit_test(test_sandboxes_read_no_file_of_the_user),
 		cmocka_unit_test(test_sandbox_of_import_only_reads_what_is_open),
+		cmocka_unit_test(test_sandboxes_of_seal_and_inspect_only_use_what_is_open),
+		cmocka_unit_test(test_sandbox_of_inspect_has_only_so_much_memory),
 		cmocka_unit_test(test_sandbox_of_watch_only_speaks_over_what_is_connected),
 		cmocka_unit_test(test_sandboxes_start_no_process_and_signal_none),
 		cmocka_unit_test(test_sandboxes_end_who_takes_hold_of_others),

@@ -47,6 +47,21 @@ static void test_toml_reads_strings_at_dotted_paths(void **state) {
 	assert_int_equal(toml_line(document, "registries.none"), 0);
 }
 
+static void test_toml_takes_quotes_of_either_kind_around_a_key(void **state) {
+	(void) state;
+	_cleanup_(toml_freep) struct toml_document *document =
+		parse("[t.'cfg(a = \"b.c\")'.x]\ny = 'z'\n\"it's\".n = 'm'\n'' = 'none'\n");
+	_cleanup_(freep) char *one = NULL, *two = NULL, *three = NULL;
+
+	assert_int_equal(toml_get_string(document, "t.'cfg(a = \"b.c\")'.x.y", &one), 0);
+	assert_string_equal(one, "z");
+	assert_int_equal(
+		toml_get_string(document, "t.'cfg(a = \"b.c\")'.x.\"it's\".\"n\"", &two), 0);
+	assert_string_equal(two, "m");
+	assert_int_equal(toml_get_string(document, "t.'cfg(a = \"b.c\")'.x.''", &three), 0);
+	assert_string_equal(three, "none");
+}
+
 static void test_toml_tells_absent_from_another_type(void **state) {
 	(void) state;
 	_cleanup_(toml_freep) struct toml_document *document =
@@ -214,6 +229,7 @@ static void test_toml_free_takes_null(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_toml_reads_strings_at_dotted_paths),
+		cmocka_unit_test(test_toml_takes_quotes_of_either_kind_around_a_key),
 		cmocka_unit_test(test_toml_tells_absent_from_another_type),
 		cmocka_unit_test(test_toml_lists_strings_and_keys),
 		cmocka_unit_test(test_toml_walks_arrays_by_number),

@@ -219,11 +219,11 @@ static int dependency_read_short(struct dependency *dependency, const struct pla
 }
 
 static int dependencies_grow(struct dependencies *all, struct fault *fault) {
-	if (all->n < all->n_room)
-		return 0;
-	if (all->n >= DEPENDENCIES_MAX)
+	if (all->n == DEPENDENCIES_MAX)
 		return fault_invalid(
 			fault, "it has more than %zu dependencies", DEPENDENCIES_MAX);
+	if (all->n < all->n_room)
+		return 0;
 	size_t n_room = all->n_room > 0 ? 2 * all->n_room : 16;
 	struct dependency *list = reallocarray(all->list, n_room, sizeof(*list));
 	if (!list)

@@ -179,7 +179,9 @@ static int tar_blocks_take_header(struct tar_blocks *blocks, struct fault *fault
 
 	if (is_zero(block, TAR_BLOCK_SIZE)) {
 		blocks->n_zero_blocks++;
-		return 0;
+		return blocks->has_extra
+			? fault_invalid(fault, "it has a header without an entry")
+			: 0;
 	}
 	if (blocks->n_zero_blocks > 0)
 		return fault_invalid(fault, "there is more behind the end of its archive");
@@ -251,7 +253,5 @@ int tar_blocks_take(
 int tar_blocks_finish(const struct tar_blocks *blocks, struct fault *fault) {
 	if (blocks->n_block > 0 || blocks->body > 0 || blocks->n_zero_blocks < 2)
 		return fault_invalid(fault, "its archive is cut short");
-	if (blocks->has_extra)
-		return fault_invalid(fault, "it has a header without an entry");
 	return 0;
 }

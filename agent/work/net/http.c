@@ -285,11 +285,21 @@ static CURLcode http_set_all(CURL *curl, const struct http_request *request,
 	return code;
 }
 
+/*
+ * A body that only the end of the connection ends may have been cut there by anybody:
+ * libcurl does not ask that TLS be closed in order. A document has an end of its own;
+ * no body at all has not.
+ */
+static bool http_has_end(const struct http_answer *answer) {
+	return answer->body_size > 0 || answer->is_chunked || answer->announced == 0 ||
+	       answer->status == 204;
+}
+
 /* Whether all of the request was sent, and all of the answer has come. */
-static bool http_is_whole(CURL *curl, CURLcode code, const struct http_transfer *transfer) {
+static bool http_is_whole(CURL *curl, const struct http_transfer *transfer) {
 	curl_off_t sent = 0;
 
-	return code == CURLE_OK && transfer->answer.broken_limit == 0 &&
+	return transfer->answer.broken_limit == 0 && http_has_end(&transfer->answer) &&
 	       curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK &&
 	       (uint64_t) sent == http_body_size(transfer->request->body);
 }
@@ -301,7 +311,9 @@ static enum refusal http_conclude(CURL *curl, CURLcode code, struct http_transfe
 
 	if (code == CURLE_FILESIZE_EXCEEDED) /* The server announced more. */
 		answer->broken_limit = transfer->request->body_max;
-	answer->is_whole = http_is_whole(curl, code, transfer);
+	else if (code == CURLE_OK && !answer->has_head) /* libcurl is content with half of it. */
+		code = CURLE_WEIRD_SERVER_REPLY;
+	bool is_over = code == CURLE_OK;
 	if (code == CURLE_OK || answer->broken_limit > 0 ||
 		(transfer->request->takes_cut && answer->has_head))
 		code = curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
@@ -311,6 +323,7 @@ static enum refusal http_conclude(CURL *curl, CURLcode code, struct http_transfe
 								 : curl_easy_strerror(code));
 		return http_refusal(code, transfer);
 	}
+	answer->is_whole = is_over && http_is_whole(curl, transfer);
 	*ret = *answer;
 	*answer = HTTP_ANSWER_NULL;
 	return REFUSAL_NONE;

@@ -22,6 +22,7 @@ static void http_answer_forget(struct http_answer *answer) {
 	text_clear(&answer->date);
 	text_clear(&answer->retry_after);
 	answer->announced = UINT64_MAX;
+	answer->is_chunked = false;
 }
 
 void http_answer_done(struct http_answer *answer) {
@@ -125,6 +126,10 @@ static int http_answer_take_header(struct http_answer *answer, const char *line,
 	value = header_value(line, size, "Content-Length", &value_size);
 	if (value)
 		answer->announced = announced_size(value, value_size);
+	value = header_value(line, size, "Transfer-Encoding", &value_size);
+	if (value)
+		answer->is_chunked = value_size == strlen("chunked") &&
+				     strncasecmp(value, "chunked", value_size) == 0;
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		value = header_value(line, size, kept[i].name, &value_size);
 		if (!value || (*kept[i].text && !kept[i].is_list))

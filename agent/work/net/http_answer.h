@@ -17,6 +17,7 @@ struct http_answer {
 	size_t headers_size;
 	size_t broken_limit; /* 0, or how many bytes were too few for what the server sent */
 	uint64_t announced;  /* the body's size if it was said, else UINT64_MAX */
+	bool is_chunked;     /* its body tells its own end */
 	bool has_head;	     /* all headers of a final answer are there */
 	bool is_final;	     /* the line of such an answer is there */
 	bool is_whole;	     /* it is complete, and the server had all of the request by then */

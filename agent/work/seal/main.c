@@ -7,7 +7,6 @@
  */
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,7 @@
 
 #define CHUNK_SIZE ((size_t) 64 * 1024)
 /* How often it says that it goes on. */
-#define TELL_MSEC 200
+#define TELL_MSEC 100
 
 /* A copy on its way. */
 struct copy {
