@@ -17,9 +17,12 @@
 #include "cargo_provider.h"
 #include "client/call.h"
 #include "kill_tree.h"
+#include "protocol/names.h"
 #include "stop.h"
 #include "verb.h"
 
+/* The account that the agent takes where none is named. */
+#define ACCOUNT_DEFAULT "default"
 #define OUTPUT_MAX ((size_t) 64 * 1024 * 1024)
 #define OUTPUT_FIRST ((size_t) 64 * 1024)
 /* Even a build comes to an end. */
@@ -158,6 +161,41 @@ static int hide_tokens(const struct cargo *cargo, struct changes *changes, char 
 	return 0;
 }
 
+/*
+ * Our own provider, should the registry want a token for reads: it hands one out for those alone.
+ * The variable wins over every file, whose values may be texts or lists, which cargo does not mix
+ * with those of `--config`; its words are split at blanks. With arguments, as one without could be
+ * an alias for another.
+ */
+static int set_provider(const struct cargo *cargo, struct changes *changes,
+	struct arguments *environment, char **ret_name) {
+	const char *name = cargo->registry_name;
+	const char *account = cargo->command->account;
+	_cleanup_(freep) char *key = NULL, *ours = NULL;
+	int r;
+
+	if (!name)
+		return 0;
+	r = cargo_provider_find_ours(&ours);
+	if (r < 0 || ours[strcspn(ours, " \t\n")])
+		return r == -ENOMEM ? r : 0;
+	if (strcmp(name, CRATES_IO_NAME) == 0)
+		r = asprintf(&key, "registry.credential-provider");
+	else
+		r = asprintf(&key, "registries.%s.credential-provider", name);
+	if (r < 0) {
+		key = NULL;
+		return -ENOMEM;
+	}
+	(void) cargo_variable(key, ret_name);
+	if (!*ret_name)
+		return -ENOMEM;
+	changes_add(changes, *ret_name);
+	arguments_format(environment, "%s=%s --account %s", *ret_name, ours,
+		account ? account : ACCOUNT_DEFAULT);
+	return 0;
+}
+
 static void set_compiler(const struct cargo *cargo, struct changes *changes,
 	struct arguments *environment) {
 	changes_add(changes, "RUSTC_WRAPPER");
@@ -171,10 +209,12 @@ static void set_compiler(const struct cargo *cargo, struct changes *changes,
 static int run_fill_environment(struct run *run, enum cargo_trust trust, const char *work) {
 	struct arguments *environment = &run->environment;
 	const char *socket = run->cargo->command->socket;
-	_cleanup_(freep) char *token_name = NULL;
+	_cleanup_(freep) char *token_name = NULL, *provider_name = NULL;
 	struct changes changes = {0};
 	int r = hide_tokens(run->cargo, &changes, &token_name);
 
+	if (r == 0)
+		r = set_provider(run->cargo, &changes, environment, &provider_name);
 	if (r < 0)
 		return r;
 	if (trust == CARGO_ALONE)

@@ -145,8 +145,9 @@ static enum exit_code take_next(struct command *command, const struct verb_optio
 static enum exit_code fail_unknown(const struct command *command, const char *word, int size) {
 	if (size == 7 && memcmp(word, "--token", 7) == 0)
 		return print_usage(&command->print,
-			"no token is taken from the command line, where every program can read it; "
-			"revoke that one, and run `cpub-agent login` with another");
+			"unknown option '--token': no token is taken from the command line, where "
+			"every program can read it; revoke that one, and run `cpub-agent login` "
+			"with another");
 	return fail_with_hint(command, "unknown option", word, size);
 }
 

@@ -85,23 +85,6 @@ static bool seal_one(struct publish *publish, struct parcel *parcel) {
 					      "the agent's answer makes no sense", NULL);
 }
 
-/* cargo heeds that word of the manifest in `publish`, and not in `package`. */
-static bool check_permission(struct publish *publish) {
-	for (size_t i = 0; i < publish->parcels.n; i++) {
-		const char *name = publish->parcels.items[i].name;
-
-		if (publish->file ||
-			workspace_may_publish(
-				&publish->workspace, name, publish->registry.name))
-			continue;
-		return publish_fail_as(publish, EXIT_DENIED, "publish-forbidden",
-			"`package.publish` in the manifest of %s does not let it go to this "
-			"registry",
-			name);
-	}
-	return true;
-}
-
 static void show_sealed(const struct publish *publish, const struct parcel *parcel) {
 	const struct print *print = &publish->command->print;
 	const struct json *ok = parcel->sealed.reply->ok;
@@ -128,8 +111,6 @@ bool publish_seal(struct publish *publish) {
 		if (!seal_one(publish, &parcels->items[i]))
 			return false;
 	}
-	if (!check_permission(publish))
-		return false;
 	if (!parcels_order(parcels))
 		publish_note(publish, "these crates need each other in a circle, so the registry "
 				      "may refuse the first");

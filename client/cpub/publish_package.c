@@ -8,12 +8,13 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cargo_provider.h"
 #include "protocol/names.h"
 #include "publish.h"
 
-/* Where nothing is said of it: the account that the agent takes too. */
-#define ACCOUNT_DEFAULT "default"
+static void begin(struct arguments *arguments, const char *verb) {
+	arguments_add(arguments, "cargo");
+	arguments_add(arguments, verb);
+}
 
 /* Packages of a workspace that need each other came with `cargo package --registry`. */
 static bool find_out_age(struct publish *publish) {
@@ -22,46 +23,13 @@ static bool find_out_age(struct publish *publish) {
 	size_t size;
 	int r;
 
-	arguments_add(&arguments, "cargo");
-	arguments_add(&arguments, "package");
+	begin(&arguments, "package");
 	arguments_add(&arguments, "-h");
 	r = cargo_run(&publish->cargo, &arguments, CARGO_ALONE, NULL, &output, &size);
 	if (r < 0)
 		return publish_fail_errno(publish, r, "cargo could not be run");
 	publish->cargo.is_old = !output || !strstr(output, "--registry");
 	return true;
-}
-
-/* Text for between the quotes of TOML; false for what has no place there or here. */
-static bool fits_toml(const char *text) {
-	for (; *text; text++) {
-		if ((unsigned char) *text < 0x20 || *text == 0x7f || *text == '"' || *text == '\\')
-			return false;
-	}
-	return true;
-}
-
-/*
- * Our own provider, should the registry want a token for reads: it hands one out for reads
- * alone. With arguments, as one without could be an alias for another.
- */
-static void add_provider(const struct publish *publish, struct arguments *arguments) {
-	const char *name = publish->registry.name;
-	const char *account =
-		publish->command->account ? publish->command->account : ACCOUNT_DEFAULT;
-	_cleanup_(freep) char *ours = NULL;
-
-	if (!name || cargo_provider_find_ours(&ours) < 0 || !fits_toml(ours))
-		return;
-	arguments_add(arguments, "--config");
-	if (strcmp(name, CRATES_IO_NAME) == 0)
-		arguments_format(arguments,
-			"registry.credential-provider=[\"%s\",\"--account\",\"%s\"]", ours,
-			account);
-	else
-		arguments_format(arguments,
-			"registries.%s.credential-provider=[\"%s\",\"--account\",\"%s\"]", name,
-			ours, account);
 }
 
 /* Members that stay here are no mistake where nobody named them. */
@@ -113,12 +81,6 @@ static void add_options(const struct publish *publish, struct arguments *argumen
 		arguments_format(arguments, "--registry=%s", registry->name);
 }
 
-static void begin(const struct publish *publish, struct arguments *arguments, const char *verb) {
-	arguments_add(arguments, "cargo");
-	arguments_add(arguments, verb);
-	add_provider(publish, arguments);
-}
-
 /* Without one cargo resolves anew each time, and what is built need not be what was approved. */
 static bool make_lockfile(struct publish *publish) {
 	_cleanup_(arguments_done) struct arguments arguments = {0};
@@ -128,7 +90,7 @@ static bool make_lockfile(struct publish *publish) {
 		return r == 0 || publish_fail_errno(publish, r, NULL);
 	publish_note(publish,
 		"there is no Cargo.lock; one is made for this, and removed afterwards");
-	begin(publish, &arguments, "generate-lockfile");
+	begin(&arguments, "generate-lockfile");
 	if (publish->command->manifest_path)
 		arguments_format(
 			&arguments, "--manifest-path=%s", publish->command->manifest_path);
@@ -170,7 +132,7 @@ static bool run_package(struct publish *publish, bool builds) {
 	_cleanup_(arguments_done) struct arguments arguments = {0};
 	int r;
 
-	begin(publish, &arguments, "package");
+	begin(&arguments, "package");
 	add_selection(publish, &arguments);
 	add_options(publish, &arguments);
 	if (!builds) {

@@ -168,8 +168,11 @@ static const struct verb_option options[] = {
 	{"registry", 0, OPTION_TEXT, offsetof(struct command, registry)},
 	{"index", 0, OPTION_TEXT, offsetof(struct command, index)},
 	{"account", 0, OPTION_TEXT, offsetof(struct command, account)},
+	{"package", 'p', OPTION_TEXTS, offsetof(struct command, packages)},
 	{"workspace", 0, OPTION_FLAG, offsetof(struct command, workspace)},
+	{"exclude", 0, OPTION_TEXTS, offsetof(struct command, excludes)},
 	{"manifest-path", 0, OPTION_TEXT, offsetof(struct command, manifest_path)},
+	{"features", 'F', OPTION_TEXTS, offsetof(struct command, features)},
 	{"all-features", 0, OPTION_FLAG, offsetof(struct command, all_features)},
 	{"no-default-features", 0, OPTION_FLAG, offsetof(struct command, no_default_features)},
 	{"target", 0, OPTION_TEXT, offsetof(struct command, target)},
@@ -179,9 +182,6 @@ static const struct verb_option options[] = {
 	{"resume", 0, OPTION_FLAG, offsetof(struct command, resume)},
 	{"no-wait", 0, OPTION_FLAG, offsetof(struct command, no_wait)},
 	{"max-size", 0, OPTION_TEXT, offsetof(struct command, max_size)},
-	{"package", 'p', OPTION_TEXTS, offsetof(struct command, packages)},
-	{"exclude", 0, OPTION_TEXTS, offsetof(struct command, excludes)},
-	{"features", 'F', OPTION_TEXTS, offsetof(struct command, features)},
 	{NULL, 0, OPTION_FLAG, 0},
 };
 
@@ -207,13 +207,10 @@ const struct verb verb_publish = {
 		"  -p, --package SPEC  A package of the workspace, again for more\n"
 		"  --workspace         All packages that may be published\n"
 		"  --exclude SPEC      But not this one\n"
-		"  --manifest-path PATH\n"
-		"                      Its Cargo.toml, if it is not the nearest one\n"
-		"  -F, --features NAMES\n"
-		"                      For the build: features to switch on\n"
+		"  --manifest-path PATH  Its Cargo.toml, if it is not the nearest one\n"
+		"  -F, --features NAMES  For the build: features to switch on\n"
 		"  --all-features      For the build: all of them\n"
-		"  --no-default-features\n"
-		"                      For the build: not the default ones\n"
+		"  --no-default-features  For the build: not the default ones\n"
 		"  --target TRIPLE     For the build: for which machine\n"
 		"  --allow-dirty       Take what is not committed too\n"
 		"  --no-verify         Do not build it\n"

@@ -43,24 +43,11 @@ static bool has_text(const struct json *array, const char *text) {
 	return false;
 }
 
-/* null: everywhere. */
-static bool may_go(const struct json *package, const char *registry_name) {
+/* `publish = false` is an empty list; null: everywhere. */
+static bool stays_here(const struct json *package) {
 	const struct json *list = json_member(package, "publish");
 
-	if (!json_is_array(list))
-		return true;
-	return registry_name ? has_text(list, registry_name) : json_n_elements(list) > 0;
-}
-
-bool workspace_may_publish(
-	const struct workspace *workspace, const char *name, const char *registry_name) {
-	const struct json *package = json_first(packages_of(workspace));
-
-	for (; package; package = json_next(package)) {
-		if (strcmp(name_of(package), name) == 0)
-			return may_go(package, registry_name);
-	}
-	return true;
+	return json_is_array(list) && json_n_elements(list) == 0;
 }
 
 static bool is_taken(const struct workspace *workspace, const struct json *package) {
@@ -78,7 +65,7 @@ const char *workspace_next(const struct workspace *workspace, bool is_private, b
 
 		if (!package)
 			return NULL;
-		if (may_go(package, NULL) != is_private &&
+		if (stays_here(package) == is_private &&
 			(!is_default || is_taken(workspace, package)))
 			return name_of(package);
 	}
@@ -92,8 +79,8 @@ const char *workspace_registry(const struct workspace *workspace) {
 		const struct json *list = json_member(package, "publish");
 		const char *name = json_string(json_first(list));
 
-		if (json_is_array(list) && json_n_elements(list) == 0)
-			continue; /* It stays here, so it says nothing. */
+		if (stays_here(package))
+			continue;
 		if (json_n_elements(list) != 1 || !name || (found && strcmp(found, name) != 0))
 			return NULL;
 		found = name;

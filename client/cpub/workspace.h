@@ -23,10 +23,6 @@ struct workspace {
 int workspace_read(const char *text, size_t size, struct workspace *ret);
 void workspace_done(struct workspace *workspace);
 
-/* Whether the manifest of that package lets it go to the registry of that name; NULL: to any. */
-bool workspace_may_publish(
-	const struct workspace *workspace, const char *package, const char *registry_name);
-
 /* The one registry that all packages here are for, by their manifests; NULL if there is none. */
 const char *workspace_registry(const struct workspace *workspace);
 

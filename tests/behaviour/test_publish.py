@@ -197,6 +197,19 @@ def test_a_version_that_is_there_is_refused_before_anybody_is_asked(ready_desk, 
     assert uploads(registry) == 1
 
 
+def test_a_build_of_other_sources_than_were_approved_is_not_sent(ready_desk, registry):
+    folder = write_crate(ready_desk.home / "demo", "demo")
+    terminal = start(ready_desk, folder)
+    terminal.sees(APPROVE)
+    (folder / "src/lib.rs").write_text("pub fn other() {}\n")
+    terminal.types(PASSPHRASE)
+    assert terminal.ends() == 8
+    assert "what the build packaged is not what was approved" in terminal.seen
+    assert "src/lib.rs" in terminal.seen.split("not what was approved")[1]
+    assert uploads(registry) == 0
+    assert left_behind(folder) == []
+
+
 def test_no_is_no(ready_desk, registry):
     folder = write_crate(ready_desk.home / "demo", "demo", build=BUILD)
     terminal = start(ready_desk, folder)
@@ -263,10 +276,11 @@ def test_a_stop_during_the_upload_says_that_nobody_knows(ready_desk, registry):
     terminal = approve(ready_desk, folder, "--no-verify")
     rule.reached.wait(30)
     terminal.send("\x03")
-    assert terminal.ends() == -signal.SIGINT, terminal.seen
-    rule.release()
-    assert "not known: demo 0.1.0" in terminal.seen
+    terminal.sees("not known: demo 0.1.0")
+    terminal.wait()
+    assert terminal.signalstatus == signal.SIGINT
     assert left_behind(folder) == []
+    rule.release()
 
 
 def test_the_terminal_is_as_it_was_after_a_stop_at_the_question(ready_desk, registry):
@@ -286,8 +300,10 @@ def test_packages_that_a_manifest_keeps_here_are_not_published(ready_desk, regis
     folder = workspace(ready_desk.home / "ws")
     done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", "-p", "private",
                           cwd=folder)
-    assert done.returncode == 5
-    assert "`package.publish` in the manifest of private" in done.stderr
+    assert done.returncode == 8 and "publish = false" in done.stderr
+    elsewhere = write_crate(ready_desk.home / "other", "other", package='publish = ["elsewhere"]')
+    done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", cwd=elsewhere)
+    assert done.returncode == 1 and "not listed in the `package.publish`" in done.stderr
     done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", cwd=folder / "private")
     assert done.returncode == 1 and "publish = false" in done.stderr
     assert left_behind(folder) == []

@@ -1,0 +1,295 @@
+"""
+Nothing but what was approved goes up, whatever strangers' code does; and none of it runs before.
+
+The stranger is the build script of the crate that is published, a file of the project's own
+configuration, or something that lies in its target folder.
+"""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from crate import pack, write_crate
+from desk import PASSPHRASE, TOKEN, code, get
+from ordinary import USER, UserDesk
+from play import APPROVE
+from publish_play import (Stranger, approve, left_behind, packaged, publish, received, start,
+                          uploads)
+from scan import traces
+from test_users import stage, user_registry
+
+__all__ = ["stage", "user_registry"]  # Fixtures.
+
+pytestmark = pytest.mark.release
+
+
+def program(folder: Path, name: str, then: str = "exit 1") -> tuple[Path, Path]:
+    """A program that leaves a mark when it runs, and does that."""
+    mark, path = folder / f"{name}-ran", folder / name
+    path.write_text(f'#!/bin/sh\ntouch "{mark}"\n{then}\n')
+    path.chmod(0o755)
+    return path, mark
+
+
+def configure(folder: Path, text: str) -> Path:
+    file = folder / ".cargo/config.toml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+# Before anything is approved.
+
+@pytest.mark.parametrize("text", [
+    'registries.local.credential-provider = "{0}"',
+    'registries.local.credential-provider = ["{0}", "--account", "x"]',
+    'registries.another.credential-provider = "{0}"\nregistries.another.index = "https://h/i"',
+    'registry.credential-provider = "{0}"',
+    'registry.global-credential-providers = ["cargo:token", "{0}"]',
+    'registry.global-credential-providers = ["cargo:token-from-stdout {0}"]',
+    '[credential-alias]\nmine = "{0}"',
+    '[credential-alias]\n"{1}" = "{0}"',
+    'include = [{{ path = "more.toml" }}]',
+])
+def test_a_provider_of_the_projects_own_is_refused_and_does_not_run(desk, text):
+    foreign, mark = program(desk.directory, "foreign")
+    folder = write_crate(desk.home / "demo", "demo")
+    file = configure(folder, text.format(foreign, desk.provider) + "\n")
+    if "include" in text:
+        file = folder / ".cargo/more.toml"
+        file.write_text(f'registry.credential-provider = "{foreign}"\n')
+    done = desk.run("publish", "--allow-dirty", "--no-verify", cwd=folder)
+    assert done.returncode == 5, done.stderr
+    assert f"'{file}'" in done.stderr
+    assert not mark.exists()
+    assert not (folder / "target").exists() and left_behind(folder) == []
+
+
+def test_our_own_provider_in_the_project_is_none_of_a_strangers(ready_desk, registry):
+    """As a text in both files: cargo does not mix texts and lists."""
+    own = ready_desk.cargo_home / "config.toml"
+    own.write_text(re.sub(r'(credential-provider = )\["(.*?)"\]', r'\1"\2"', own.read_text()))
+    folder = write_crate(ready_desk.home / "demo", "demo")
+    configure(folder, f'registries.local.credential-provider = "{ready_desk.provider}"\n'
+                      'registry.global-credential-providers = ["cargo:token"]\n')
+    publish(ready_desk, folder, "--no-verify")
+    assert uploads(registry) == 1
+
+
+def test_a_toolchain_of_the_projects_own_is_refused_and_does_not_run(desk):
+    folder = write_crate(desk.home / "demo", "demo")
+    (desk.directory / "evil/bin").mkdir(parents=True)
+    _, mark = program(desk.directory / "evil/bin", "cargo")
+    file = folder / "rust-toolchain.toml"
+    file.write_text(f'[toolchain]\npath = "{desk.directory}/evil"\n')
+    done = desk.run("publish", "--allow-dirty", cwd=folder / "src")
+    assert done.returncode == 5 and f"'{file}'" in done.stderr
+    assert not mark.exists()
+
+
+def test_no_wrapper_compiler_or_linker_of_the_project_runs_before_the_approval(
+        ready_desk, registry):
+    desk = ready_desk
+    folder = write_crate(desk.home / "demo", "demo", build="fn main() {}\n", is_program=True,
+                         source="fn main() {}\n")
+    manifest = folder / "Cargo.toml"
+    # Resolver 3 asks rustc for its version, by way of the wrappers, where no rust-version is given.
+    manifest.write_text(manifest.read_text().replace('"2021"', '"2024"'))
+    wrapper, wrapped = program(desk.directory, "wrapper", 'exec "$@"')
+    inner, wrapped_inside = program(desk.directory, "inner", 'exec "$@"')
+    rustc, compiled = program(desk.directory, "rustc", 'exec rustc "$@"')
+    linker, linked = program(desk.directory, "linker", 'exec cc "$@"')
+    marks = [wrapped, wrapped_inside, compiled, linked]
+    configure(folder, f'[build]\nrustc-wrapper = "{wrapper}"\nrustc-workspace-wrapper = "{inner}"\n'
+                      f'rustc = "{rustc}"\n[target.\'cfg(all())\']\nlinker = "{linker}"\n')
+
+    terminal = start(desk, folder)
+    terminal.sees(APPROVE)
+    assert [mark for mark in marks if mark.exists()] == []
+    terminal.types(PASSPHRASE)
+    assert terminal.ends() == 0, terminal.seen
+    assert all(mark.exists() for mark in marks)  # Now it is a build like any other.
+    assert uploads(registry) == 1
+
+
+def test_what_lay_in_the_target_folder_is_not_taken_for_what_cargo_packaged(ready_desk, registry):
+    desk = ready_desk
+    folder = write_crate(desk.home / "demo", "demo")
+    lying = folder / "target/package"
+    lying.mkdir(parents=True)
+    (lying / "demo-0.1.0.crate").write_bytes(pack("demo", files={"src/evil.rs": "evil"}))
+    (lying / "evil-0.1.0.crate").write_bytes(pack("evil"))
+    seen = publish(desk, folder, "--no-verify")
+    assert "evil" not in seen
+    assert list(registry.crates) == [("demo", "0.1.0")]
+    assert received(registry, "demo") == packaged(desk, folder, "demo")
+
+
+# While the build runs.
+
+REPLACE = """
+target = pathlib.Path(orders["folder"]) / "target"
+other = pathlib.Path(orders["other"]).read_bytes()
+found = sorted(str(path) for path in target.rglob("*.crate"))
+for path in [*found, target / "package/demo-0.1.0.crate"]:
+    pathlib.Path(path).unlink(missing_ok=True)
+    with open(path, "wb") as file:
+        file.write(other)
+report(found)
+"""
+
+
+def test_a_build_script_that_replaces_every_crate_file_gets_none_of_them_sent(
+        ready_desk, registry):
+    """cargo may put its own in place again, as 1.95 does: then it is the same, and that is sent."""
+    other = ready_desk.directory / "other.crate"
+    other.write_bytes(pack("demo", files={"src/evil.rs": "evil"}))
+    stranger = Stranger(ready_desk, REPLACE, other=str(other))
+    as_it_was = packaged(ready_desk, stranger.folder, "demo")
+    terminal = approve(ready_desk, stranger.folder, **stranger.environment)
+    status = terminal.ends()
+    assert len(stranger.found()) > 1
+    assert any("cpub-publish-" in path for path in stranger.found())
+    if status == 0:
+        assert received(registry, "demo") == as_it_was
+    else:
+        assert (status, uploads(registry)) == (8, 0)
+    assert left_behind(stranger.folder) == []
+
+
+EDIT = """
+for path in pathlib.Path(orders["folder"]).glob("target/cpub-publish-*/package/*.crate"):
+    path.write_bytes(b"not what was sealed")
+folder = pathlib.Path(orders["folder"])
+(folder / "src/lib.rs").write_text("pub fn evil() {}\\n")
+(folder / "Cargo.toml").write_text((folder / "Cargo.toml").read_text().replace("0.1.0", "6.6.6"))
+report({})
+"""
+
+
+def test_a_build_script_that_edits_the_sources_changes_nothing_of_what_is_sent(
+        ready_desk, registry):
+    stranger = Stranger(ready_desk, EDIT)
+    as_it_was = packaged(ready_desk, stranger.folder, "demo")
+    publish(ready_desk, stranger.folder, **stranger.environment)
+    assert stranger.found() == {}
+    assert list(registry.crates) == [("demo", "0.1.0")]
+    assert received(registry, "demo") == as_it_was
+
+
+ASK = """
+import array
+crate = os.open(orders["crate"], os.O_RDONLY)
+
+def talk(*requests):
+    "On one connection; the first takes the file along."
+    line, said = socket.socket(socket.AF_UNIX), []
+    line.settimeout(30)
+    line.connect(orders["socket"])
+    file = line.makefile("rb")
+    file.readline()
+    for at, request in enumerate(requests):
+        socket.send_fds(line, [json.dumps(request).encode() + b"\\n"],
+                        [crate] if request["kind"] in ("seal", "verify") else [])
+        said.append(json.loads(file.readline()))
+    return said
+
+there = {"index-url": orders["index"]}
+own = {"name": "evil", "vers": "0.1.0"}
+its = {"name": "demo", "vers": "0.1.0"}
+# A socket of the client's would be as good as the approval: none came along.
+inherited = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+             if os.path.exists(f"/proc/self/fd/{fd}")]
+report({
+    "publish": talk({"v": 1, "kind": "seal", "registry": there},
+                    {"v": 1, "kind": "propose"}, {"v": 1, "kind": "publish", **own},
+                    {"v": 1, "kind": "publish", **its}),
+    "token": talk({"v": 1, "kind": "get", "operation": "publish", "registry": there, **its,
+                   "cksum": "0f" * 32}),
+    "inherited": [name for name in inherited if "/tty" in name or "pts" in name],
+    "environment": {name: value for name, value in os.environ.items() if "TOKEN" in name},
+})
+"""
+
+
+def test_a_build_script_that_asks_the_agent_gets_neither_token_nor_publish(ready_desk, registry):
+    evil = ready_desk.directory / "evil.crate"
+    evil.write_bytes(pack("evil"))
+    stranger = Stranger(ready_desk, ASK, crate=str(evil), index=registry.index)
+    as_it_was = packaged(ready_desk, stranger.folder, "demo")
+    publish(ready_desk, stranger.folder, CARGO_REGISTRY_TOKEN=TOKEN,
+            CARGO_REGISTRIES_LOCAL_TOKEN=TOKEN, **stranger.environment)
+    found = stranger.found()
+    assert [code(answer) for answer in found["publish"]] == [
+        "ok", "needs-terminal", "not-approved", "not-sealed"]
+    assert [code(answer) for answer in found["token"]] == ["needs-terminal"]
+    assert found["inherited"] == [] and found["environment"] == {}
+    assert traces(stranger.report.read_text(), TOKEN, PASSPHRASE) == []
+    assert list(registry.crates) == [("demo", "0.1.0")]
+    assert received(registry, "demo") == as_it_was
+
+
+KILL = """
+report({})
+os.kill(client(), signal.SIGKILL)
+"""
+
+
+def test_a_build_script_that_kills_the_client_gets_nothing_sent(ready_desk, registry):
+    stranger = Stranger(ready_desk, KILL)
+    terminal = approve(ready_desk, stranger.folder, **stranger.environment)
+    assert terminal.ends() == -signal.SIGKILL
+    assert stranger.found() == {}
+    assert uploads(registry) == 0
+    # The approval went with the connection.
+    terminal = start(ready_desk, stranger.folder, "--no-verify")
+    terminal.sees(APPROVE)
+    terminal.send("\x03")
+    assert terminal.ends() == 5
+
+
+TRACE = """
+PTRACE_ATTACH, PTRACE_SEIZE = 16, 0x4206
+libc, pid, found = ctypes.CDLL(None, use_errno=True), client(), {}
+for name, request in (("attach", PTRACE_ATTACH), ("seize", PTRACE_SEIZE)):
+    found[name] = libc.ptrace(request, pid, None, None)
+for name in ("mem", "environ", "fd"):
+    try:
+        path = f"/proc/{pid}/{name}"
+        found[name] = len(os.listdir(path)) if name == "fd" else len(open(path, "rb").read(1)) + 1
+    except OSError as error:
+        found[name] = -1
+# Its connection to the agent would do as well.
+SYS_pidfd_open, SYS_pidfd_getfd = 434, 438
+fd = libc.syscall(SYS_pidfd_open, pid, 0)
+found["getfd"] = max(libc.syscall(SYS_pidfd_getfd, fd, n, 0) for n in range(3, 32))
+report(found)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_build_script_can_neither_trace_the_client_nor_take_its_connection(
+        stage, user_registry):
+    desk = UserDesk(stage, stage.copy_build())
+    try:
+        ca = desk.home / "ca.pem"
+        ca.write_bytes(Path(user_registry.ca).read_bytes())
+        desk.start()
+        desk.init()
+        desk.succeed("login", "--index", user_registry.index, "--with-token", given=TOKEN + "\n",
+                     CARGO_HTTP_CAINFO=str(ca))
+        desk.set_up_cargo(user_registry)
+        config = desk.cargo_home / "config.toml"
+        config.write_text(config.read_text().replace(user_registry.ca, str(ca)))
+        stranger = Stranger(desk, TRACE)
+        desk.give(stranger.folder)
+        os.chown(desk.directory, USER, USER)  # Where it leaves its report.
+        publish(desk, stranger.folder, CARGO=str(stage.toolchain / "cargo"), **stranger.environment)
+        found = stranger.found()
+        assert found == dict.fromkeys(("attach", "seize", "mem", "environ", "fd", "getfd"), -1)
+        assert list(user_registry.crates) == [("demo", "0.1.0")]
+    finally:
+        desk.stop()
