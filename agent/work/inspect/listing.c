@@ -5,13 +5,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/work/inspect/entry_name.h"
 #include "agent/work/inspect/fault.h"
 #include "agent/work/inspect/lines.h"
 #include "agent/work/inspect/tar.h"
-#include "protocol/json_text.h"
 
 #define ENTRIES_MAX ((size_t) 100000)
-#define NAME_MAX_SIZE ((size_t) 4096)
 #define NAMES_MAX_SIZE ((size_t) 16 * 1024 * 1024)
 
 void listing_done(struct listing *listing) {
@@ -20,55 +19,6 @@ void listing_done(struct listing *listing) {
 	free(listing->entries);
 	free(listing->top);
 	*listing = (struct listing){0};
-}
-
-static bool name_is_utf8(const char *name) {
-	const uint8_t *at = (const uint8_t *) name;
-	const uint8_t *end = at + strlen(name);
-	uint32_t code;
-
-	while (at < end) {
-		if (!json_text_utf8(&at, end, &code))
-			return false;
-	}
-	return true;
-}
-
-/* Control bytes, and the other kind of slash, which is one on Windows. */
-static bool name_is_plain(const char *name) {
-	for (; *name; name++) {
-		if ((unsigned char) *name < ' ' || *name == 0x7f || *name == '\\')
-			return false;
-	}
-	return true;
-}
-
-/* Each part between slashes is a name: not empty, no `.` and no `..`. */
-static bool parts_are_names(const char *name) {
-	for (;;) {
-		size_t size = strcspn(name, "/");
-
-		if (size == 0 || (size == 1 && name[0] == '.') ||
-			(size == 2 && name[0] == '.' && name[1] == '.'))
-			return false;
-		if (name[size] == '\0')
-			return true;
-		name += size + 1;
-	}
-}
-
-static int name_check(const char *name, struct fault *fault) {
-	if (strnlen(name, NAME_MAX_SIZE + 1) > NAME_MAX_SIZE)
-		return fault_invalid(fault, "it has a name that is too long: '%.60s...'", name);
-	if (!name_is_utf8(name))
-		return fault_invalid(fault, "it has a name that is no UTF-8: '%.100s'", name);
-	if (*name == '/')
-		return fault_invalid(fault, "it has an absolute name: '%.100s'", name);
-	if (!name_is_plain(name))
-		return fault_invalid(fault, "it has a name with an odd character: '%.100s'", name);
-	if (!parts_are_names(name))
-		return fault_invalid(fault, "it has a name that leads astray: '%.100s'", name);
-	return 0;
 }
 
 /* A copy without the slash that may end a folder's name. */
@@ -136,7 +86,7 @@ int listing_add(struct listing *listing, const struct tar_entry *entry, struct l
 
 	if (!name)
 		return -ENOMEM;
-	int r = name_check(name, fault);
+	int r = entry_name_check(name, fault);
 	if (r == 0)
 		r = listing_split(listing, name, &below, fault);
 	if (r < 0)
