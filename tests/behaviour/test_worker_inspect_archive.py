@@ -311,6 +311,20 @@ BAD = {
                              "its 'Cargo.toml' has another spelling: 'CARGO.TOML'"),
     "manifest-in-two-cases": (names("cargo.toml"),
                               "its 'Cargo.toml' has another spelling: 'cargo.toml'"),
+    "name-too-deep": (names("a/" * 63 + "x"), "it has a name in too many folders: 'demo-0.1.0/a/"),
+    **{f"odd-{what}": (names(f"a{character}b"), "it has a name with an odd character")
+       for what, character in {
+           "next-line": "\u0085", "c1": "\u009b", "delete": "\x7f", "left-to-right": "\u200e",
+           "arabic-mark": "\u061c", "override": "\u202e", "isolate": "\u2066", "line": "\u2028",
+           "paragraph": "\u2029", "shaping": "\u206f", "colon": ":", "quote": '"', "star": "*",
+           "less": "<", "pipe": "|", "question": "?"}.items()},
+    "stream": (names("Cargo.toml::$DATA"), "it has a name with an odd character"),
+    **{f"manifest-{what}": (names(other), "its 'Cargo.toml' has another spelling")
+       for what, other in {
+           "dot": "Cargo.toml.", "blank": "cargo.toml ", "mixed": "Cargo.toml . .",
+           "stream": "Cargo.toml:x/y", "joined": "Cargo.to\u200dml", "marked": "\ufeffCargo.toml",
+           "short": "CARGO~1.TOM", "shorter": "cargo~12.tom", "hashed": "CA4F2E~1.TOM",
+           "folder": "CARGO.TOML/x", "folder-dot": "Cargo.toml./x"}.items()},
     "manifest-too-long": (crate_of(MANIFEST + "#" * MIB), "its 'Cargo.toml' is longer than"),
 }
 
@@ -336,6 +350,9 @@ GOOD_ONES = {
     "utf-8": names("\u00e9/\U0001f980.rs"),
     "dots": names("a..b", "...", "..x"),
     "manifests-below": names("examples/a/Cargo.toml", "examples/a/cargo.TOML"),
+    "names-of-cargo": names("Cargo.toml.orig", "Cargo.toml~", "x.Cargo.toml", "Cargo.tom", "CARGO~1.RS",
+                            "a b", " a", "\u200d", "a~1", "a/Cargo.toml.", "Cargo.toml-x"),
+    "deep": names("a/" * 62 + "x"),
     "zeros": zeros(60 * MIB),
 }
 
@@ -377,6 +394,17 @@ def test_inspect_warns_of_names_that_are_one_elsewhere():
     assert [line for line in done.lines("WARNINGS") if "one file" in line] == [
         "'A' and 'a' are one file on some systems",
         "'src/Lib.rs' and 'src/lib.rs' are one file on some systems"]
+
+
+def test_inspect_warns_of_names_that_are_none_on_windows():
+    odd = ["CON", "a/nul.txt", "src/aux.rs/x", "com1", "LPT9.tar.gz", "prn .x", "CONIN$",
+           "build.rs.", "b ", "c./x", "d:e/x", "COM\u00b2"]
+    done = inspect(names(*odd, "con1", "nul-x", "auxiliary", "com0", "x.nul", ".aux", " b", "...x"),
+                   ELSEWHERE)
+    assert done.refusal == "none"
+    shown = sorted(name.replace("\u00b2", "??") for name in odd)
+    assert [line for line in done.lines("WARNINGS") if "Windows" in line] == [
+        f"'{name}' is another name, or none, on Windows" for name in shown]
 
 
 @pytest.mark.parametrize("fds", ["none", "one", "unsealed", "pipe", "not-empty"])
@@ -424,7 +452,7 @@ def many_entries(n):
 
 def long_names(n):
     return gzip.compress(Archive().base().raw(b"".join(
-        tarfile.TarInfo(f"demo-0.1.0/{i}" + "/x" * 2000).tobuf(tarfile.GNU_FORMAT)
+        tarfile.TarInfo(f"demo-0.1.0/{i}" + ("/" + "x" * 99) * 40).tobuf(tarfile.GNU_FORMAT)
         for i in range(n))).tar(), 1)
 
 
