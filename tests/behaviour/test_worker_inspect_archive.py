@@ -95,8 +95,8 @@ def in_comment(name):
 def sparse():
     """A manifest of which libarchive reads less than is there; another file makes up for that."""
     less, much = len(MANIFEST), len(OTHER_MANIFEST)
-    archive = Archive().raw(header("demo-0.1.0/Cargo.toml", size=much, at_386=octal(0) + octal(less),
-                                   at_483=octal(less)))
+    archive = Archive().raw(header("demo-0.1.0/Cargo.toml", size=much,
+                                   at_386=octal(0) + octal(less), at_483=octal(less)))
     archive.raw(OTHER_MANIFEST.encode() + bytes(-much % 512))
     return archive.raw(header("demo-0.1.0/x", at_483=octal(much - less))).crate()
 
@@ -115,8 +115,8 @@ def gnu_tar(form):
             path = Path(folder, "demo-0.1.0", name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
-        return subprocess.run(["tar", "-cz", f"--format={form}", "-C", folder, "demo-0.1.0"], check=True,
-                              capture_output=True).stdout
+        return subprocess.run(["tar", "-cz", f"--format={form}", "-C", folder, "demo-0.1.0"],
+                              check=True, capture_output=True).stdout
 
 
 def zeros(size):
@@ -350,8 +350,8 @@ GOOD_ONES = {
     "utf-8": names("\u00e9/\U0001f980.rs"),
     "dots": names("a..b", "...", "..x"),
     "manifests-below": names("examples/a/Cargo.toml", "examples/a/cargo.TOML"),
-    "names-of-cargo": names("Cargo.toml.orig", "Cargo.toml~", "x.Cargo.toml", "Cargo.tom", "CARGO~1.RS",
-                            "a b", " a", "\u200d", "a~1", "a/Cargo.toml.", "Cargo.toml-x"),
+    "names-of-cargo": names("Cargo.toml.orig", "Cargo.toml~", "x.Cargo.toml", "Cargo.tom",
+                            "CARGO~1.RS", "a b", " a", "\u200d", "a~1", "a/Cargo.toml.", "Cargo.toml-x"),
     "deep": names("a/" * 62 + "x"),
     "zeros": zeros(60 * MIB),
 }
