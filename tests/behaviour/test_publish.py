@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
@@ -31,6 +32,7 @@ def test_publish_sends_exactly_what_was_approved_and_cargo_can_build_on_it(ready
     published = registry.crates["demo", "0.1.0"]
     assert f"sha256    {published.cksum}" in before
     assert "Compiling demo" in terminal.seen and "Published demo 0.1.0." in terminal.seen
+    assert re.search(r"\[[=> ]+\] +\d+%", terminal.seen)
     assert "belongs to who publishes it first" in terminal.seen
     assert left_behind(folder) == []
     assert received(registry, "demo") == packaged(desk, folder, "demo")
@@ -88,6 +90,7 @@ def test_json_is_one_document_with_all_that_came_of_it(ready_desk, registry):
     folder = write_crate(ready_desk.home / "demo", "demo")
     terminal = approve(ready_desk, folder, "--json", "--no-verify")
     assert terminal.ends() == 0, terminal.seen
+    assert "%" not in terminal.seen
     [line] = [line for line in terminal.seen.splitlines() if line.startswith("{")]
     told = json.loads(line)
     [crate] = told["crates"]
@@ -96,6 +99,30 @@ def test_json_is_one_document_with_all_that_came_of_it(ready_desk, registry):
     assert (crate["outcome"], crate["indexed"], crate["verified"]) == ("done", True, False)
     assert crate["registry-warnings"] == ["mind the gap"]
     assert (crate["code"], crate["detail"], crate["hint"], crate["retry-after"]) == (None,) * 4
+
+
+def test_a_locked_store_is_opened_and_the_publish_approved_by_one_passphrase(
+        ready_desk, registry):
+    folder = write_crate(ready_desk.home / "demo", "demo")
+    ready_desk.succeed("lock")
+    terminal = start(ready_desk, folder, "--no-verify", "--quiet",
+                     CARGO_TARGET_DIR=str(ready_desk.directory / "not/there/yet"))
+    terminal.sees("Passphrase to ")
+    terminal.answers("): ", PASSPHRASE)
+    assert terminal.ends() == 0, terminal.seen
+    assert terminal.seen.count("Passphrase to ") == 1
+    assert uploads(registry) == 1
+    assert list((ready_desk.directory / "not/there").iterdir()) == []
+
+
+def test_without_a_terminal_nobody_can_agree(ready_desk, registry):
+    folder = write_crate(ready_desk.home / "demo", "demo", build=BUILD)
+    done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", "--json", cwd=folder)
+    assert done.returncode == 4
+    told = json.loads(done.stdout)
+    assert (told["error"]["code"], told["crates"][0]["outcome"]) == ("needs-terminal", "not-sent")
+    assert "Compiling" not in done.stderr
+    assert uploads(registry) == 0
 
 
 def test_a_lockfile_that_is_there_stays_as_it_is(ready_desk, registry):
