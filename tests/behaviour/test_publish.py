@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 
@@ -123,6 +124,29 @@ def test_without_a_terminal_nobody_can_agree(ready_desk, registry):
     assert (told["error"]["code"], told["crates"][0]["outcome"]) == ("needs-terminal", "not-sent")
     assert "Compiling" not in done.stderr
     assert uploads(registry) == 0
+
+
+def test_the_lockfile_that_is_made_holds_what_was_approved(ready_desk, registry):
+    """A version that comes up at the registry meanwhile is not what was approved."""
+    desk = ready_desk
+
+    def publish_dependency(version):
+        file = desk.home / "base.crate"
+        file.write_bytes(pack("base", version))
+        terminal = desk.terminal("publish", "--registry", "local", str(file))
+        terminal.answers(APPROVE, PASSPHRASE)
+        assert terminal.ends() == 0, terminal.seen
+
+    publish_dependency("0.1.0")
+    folder = write_crate(desk.home / "demo", "demo", deps={"base": "0.1"})
+    terminal = start(desk, folder)
+    terminal.sees(APPROVE)
+    publish_dependency("0.1.1")
+    terminal.types(PASSPHRASE)
+    assert terminal.ends() == 0, terminal.seen
+    assert b'"0.1.0"' in subprocess.run(
+        ["tar", "-xzO", "demo-0.1.0/Cargo.lock"], input=received(registry, "demo"),
+        capture_output=True, check=True).stdout.split(b'"base"')[1]
 
 
 def test_a_lockfile_that_is_there_stays_as_it_is(ready_desk, registry):
@@ -277,24 +301,45 @@ time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("how", ["^C", "SIGTERM"])
-def test_a_stop_during_the_build_ends_all_and_leaves_nothing(ready_desk, registry, how):
+@pytest.fixture
+def sleeper(ready_desk):
+    """A crate whose build does not end, its variables, and where the build script leaves its pid."""
     program, mark = ready_desk.directory / "sleep.py", ready_desk.directory / "pid"
     program.write_text(SLEEP)
     folder = write_crate(ready_desk.home / "demo", "demo", build=BECOME_PYTHON)
-    terminal = approve(ready_desk, folder, STRANGER=str(program), ORDERS=str(mark))
-    ready_desk.wait(lambda: mark.exists() and mark.read_text(), "the build script")
-    if how == "^C":
-        terminal.send("\x03")
-    else:
-        os.kill(terminal.pid, signal.SIGTERM)
-    assert terminal.ends() == -(signal.SIGINT if how == "^C" else signal.SIGTERM), terminal.seen
+    return folder, {"STRANGER": str(program), "ORDERS": str(mark)}, mark
+
+
+def wait_for_build(desk, mark) -> int:
+    desk.wait(lambda: mark.exists() and mark.read_text(), "the build script")
+    return int(mark.read_text())
+
+
+def test_a_stop_during_the_build_ends_all_and_leaves_nothing(ready_desk, registry, sleeper):
+    folder, environment, mark = sleeper
+    terminal = approve(ready_desk, folder, **environment)
+    pid = wait_for_build(ready_desk, mark)
+    terminal.send("\x03")
+    assert terminal.ends() == -signal.SIGINT, terminal.seen
     assert "stopped before the end" in terminal.seen
     assert left_behind(folder) == []
-    pid = int(mark.read_text())
     ready_desk.wait(lambda: not os.path.exists(f"/proc/{pid}"), "the build script to end")
     assert uploads(registry) == 0
     assert children(ready_desk.agent.pid) == {}
+
+
+def test_a_stop_where_no_terminal_hangs_up_on_the_build_ends_it_too(ready_desk, sleeper):
+    folder, environment, mark = sleeper
+    with subprocess.Popen(
+            [ready_desk.program, "publish", "--registry", "local", "--allow-dirty", "--dry-run"],
+            env=ready_desk.environment | environment, cwd=folder, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.DEVNULL, start_new_session=True) as client:
+        pid = wait_for_build(ready_desk, mark)
+        client.terminate()
+        assert "stopped before the end" in client.stderr.read()
+        assert client.wait(30) == -signal.SIGTERM
+    assert left_behind(folder) == []
+    assert not os.path.exists(f"/proc/{pid}")
 
 
 def test_a_stop_during_the_upload_says_that_nobody_knows(ready_desk, registry):
