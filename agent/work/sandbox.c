@@ -8,7 +8,7 @@
 
 #if SANDBOX_IS_BUILT
 
-/* Address space of a process that unpacks: its tables, a manifest of the largest size, the libraries. */
+/* Address space of a process that unpacks: the libraries, its tables, the largest manifest. */
 #define INSPECT_MEMORY_MAX ((rlim_t) 256 * 1024 * 1024)
 
 /* What asks for more gets none, and the worker says so. */

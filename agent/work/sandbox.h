@@ -24,8 +24,8 @@ enum sandbox {
 	SANDBOX_NET,	      /* TCP and UDP, reads the system's files; no write, no exec */
 	SANDBOX_IMPORT,	      /* reads one file that is open; no other, no network, no exec */
 	SANDBOX_KEYRING,      /* sockets of this machine, reads the system's files; no write, no exec */
-	SANDBOX_SEAL,	      /* copies one file that is open into another; no other, no network, no exec */
-	SANDBOX_INSPECT,      /* as SEAL, and has only so much memory: it unpacks a stranger's archive */
+	SANDBOX_SEAL,	      /* copies one open file into another; no other, no network */
+	SANDBOX_INSPECT,      /* as SEAL, and has only so much memory: it unpacks */
 	SANDBOX_WATCH,	      /* speaks over a connection that stands; no file, no other, no exec */
 	_SANDBOX_MAX,
 };

@@ -42,8 +42,8 @@ static void test_platform_refuses_what_is_none(void **state) {
 	static const char *const cases[] = {"", " ", "a b", "a/b", "cfg (unix)", "cfg(", "cfg()",
 		"cfg(unix", "cfg(unix))", "cfg(unix) ", "cfg(unix, b)", "cfg(a b)", "cfg(not())",
 		"cfg(not(a, b))", "cfg(not(a,))", "cfg(all)", "cfg(all(,))", "cfg(all(a,,b))",
-		"cfg(all(a b))", "cfg(all(a)", "cfg(a =)", "cfg(a = b)", "cfg(a = \"b)", "cfg(= \"b\")",
-		"cfg(1a)", "cfg(a\t)", "cfg(r#)", "cfg(\xc3\xa9)"};
+		"cfg(all(a b))", "cfg(all(a)", "cfg(a =)", "cfg(a = b)", "cfg(a = \"b)",
+		"cfg(= \"b\")", "cfg(1a)", "cfg(a\t)", "cfg(r#)", "cfg(\xc3\xa9)"};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

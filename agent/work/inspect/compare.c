@@ -23,16 +23,16 @@ static int compare_listings(
 
 	while (r == 0 && (b < before->n || a < after->n)) {
 		int order = b == before->n ? 1
-			: a == after->n	   ? -1
-				: strcmp(before->entries[b].name, after->entries[a].name);
+			    : a == after->n
+				    ? -1
+				    : strcmp(before->entries[b].name, after->entries[a].name);
 
 		if (order < 0)
 			r = lines_add(different, "%.200s (removed)", before->entries[b++].name);
 		else if (order > 0)
 			r = lines_add(different, "%.200s (added)", after->entries[a++].name);
 		else
-			r = compare_entries(
-				&before->entries[b++], &after->entries[a++], different);
+			r = compare_entries(&before->entries[b++], &after->entries[a++], different);
 	}
 	return r;
 }

@@ -21,8 +21,8 @@ void crate_done(struct crate *crate) {
 static int read_content(struct tar *tar, const struct tar_entry *entry, const char *name,
 	size_t size_max, char **ret, size_t *ret_size, struct fault *fault) {
 	if (entry->size > size_max)
-		return fault_invalid(fault, "its '%.100s' is longer than %zu KiB", name,
-			size_max / 1024);
+		return fault_invalid(
+			fault, "its '%.100s' is longer than %zu KiB", name, size_max / 1024);
 	_cleanup_(freep) char *content = calloc(1, (size_t) entry->size + 1);
 	if (!content)
 		return -ENOMEM;
@@ -55,8 +55,8 @@ static int read_sum(struct tar *tar, struct sha256 *sum, struct listing_entry *e
 	return r;
 }
 
-static int crate_take_manifest(struct crate *crate, struct tar *tar,
-	const struct tar_entry *entry, struct fault *fault) {
+static int crate_take_manifest(
+	struct crate *crate, struct tar *tar, const struct tar_entry *entry, struct fault *fault) {
 	free(crate->manifest); /* A second one is found as a name that is there twice. */
 	crate->manifest = NULL;
 	return read_content(tar, entry, MANIFEST_NAME, MANIFEST_MAX, &crate->manifest,
@@ -91,8 +91,8 @@ static int crate_check_manifest(const struct crate *crate, struct fault *fault) 
 	return 0;
 }
 
-int crate_read(const struct sealed_file *file, bool with_sums, struct crate *crate,
-	struct fault *fault) {
+int crate_read(
+	const struct sealed_file *file, bool with_sums, struct crate *crate, struct fault *fault) {
 	_cleanup_(tar_freep) struct tar *tar = NULL;
 	_cleanup_(sha256_freep) struct sha256 *sum = NULL;
 	struct tar_entry entry;

@@ -25,7 +25,8 @@ struct crate {
  * Reads a file, which stays the caller's, with a checksum for each file in it if wanted.
  * Fills *crate, which crate_done ends in any case. 0, or a negative errno.
  */
-int crate_read(const struct sealed_file *file, bool with_sums, struct crate *crate, struct fault *fault);
+int crate_read(
+	const struct sealed_file *file, bool with_sums, struct crate *crate, struct fault *fault);
 void crate_done(struct crate *crate);
 
 /*

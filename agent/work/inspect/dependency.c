@@ -70,8 +70,8 @@ static int place_get_string(
 	return r < 0 ? r : manifest_get_string(place->manifest, below, ret, place->fault);
 }
 
-static int place_get_bool(const struct place *place, const char *path, const char *key,
-	bool otherwise, bool *ret) {
+static int place_get_bool(
+	const struct place *place, const char *path, const char *key, bool otherwise, bool *ret) {
 	_cleanup_(freep) char *below = NULL;
 	int r = manifest_path(path, key, &below, place->fault);
 
@@ -92,14 +92,14 @@ static bool place_has(const struct place *place, const char *path, const char *k
 	return asprintf(&below, "%s.%s", path, key) >= 0 && manifest_has(place->manifest, below);
 }
 
-static int dependency_set_requirement(struct dependency *dependency, const char *version,
-	const char *key, struct fault *fault) {
+static int dependency_set_requirement(
+	struct dependency *dependency, const char *version, const char *key, struct fault *fault) {
 	if (!version)
 		return fault_invalid(fault, "its dependency '%.80s' has no version", key);
 	int r = requirement_print(version, &dependency->requirement);
 	if (r == -EINVAL)
-		return fault_invalid(fault, "its dependency '%.80s' has an odd version: '%.80s'",
-			key, version);
+		return fault_invalid(
+			fault, "its dependency '%.80s' has an odd version: '%.80s'", key, version);
 	return r;
 }
 
@@ -161,7 +161,7 @@ static int dependency_check_keys(const struct place *place, const char *path, co
 static int dependency_read_defaults(
 	struct dependency *dependency, const struct place *place, const char *path) {
 	const char *key = place_has(place, path, "default-features") ? "default-features"
-								      : "default_features";
+								     : "default_features";
 
 	return place_get_bool(place, path, key, true, &dependency->has_default_features);
 }
@@ -193,11 +193,10 @@ static int dependency_read_table(struct dependency *dependency, const struct pla
 		r = dependency_set_registry(dependency, place->index_url, registry);
 	if (r < 0)
 		return r;
-	dependency->local_name = package ? strdup(key) : NULL;
-	dependency->name = package ? TAKE_PTR(package) : strdup(key);
-	return dependency->name && (dependency->local_name || strcmp(dependency->name, key) == 0)
-		? 0
-		: -ENOMEM;
+	dependency->name = strdup(package ? package : key);
+	if (package)
+		dependency->local_name = strdup(key);
+	return dependency->name && (!package || dependency->local_name) ? 0 : -ENOMEM;
 }
 
 /* `name = "1.0"` */
@@ -220,8 +219,7 @@ static int dependency_read_short(struct dependency *dependency, const struct pla
 
 static int dependencies_grow(struct dependencies *all, struct fault *fault) {
 	if (all->n == DEPENDENCIES_MAX)
-		return fault_invalid(
-			fault, "it has more than %zu dependencies", DEPENDENCIES_MAX);
+		return fault_invalid(fault, "it has more than %zu dependencies", DEPENDENCIES_MAX);
 	if (all->n < all->n_room)
 		return 0;
 	size_t n_room = all->n_room > 0 ? 2 * all->n_room : 16;
@@ -243,13 +241,13 @@ static int place_add(
 	*dependency = (struct dependency){.kind = kind};
 	place->all->n++; /* It is dependencies_done's from here on, also half read. */
 	r = manifest_has_table(place->manifest, path)
-		? dependency_read_table(dependency, place, path, key)
-		: dependency_read_short(dependency, place, path, key);
+		    ? dependency_read_table(dependency, place, path, key)
+		    : dependency_read_short(dependency, place, path, key);
 	if (r < 0)
 		return r;
 	if (!crate_name_is_valid(dependency->name))
-		return fault_invalid(place->fault, "its dependency '%.80s' has no valid name",
-			dependency->name);
+		return fault_invalid(
+			place->fault, "its dependency '%.80s' has no valid name", dependency->name);
 	if (!place->target)
 		return 0;
 	dependency->target = strdup(place->target);
@@ -298,8 +296,7 @@ static int place_add_target(const struct place *all, const char *key) {
 
 	int r = platform_print(key, &target);
 	if (r == -EINVAL)
-		return fault_invalid(
-			all->fault, "its manifest has an odd platform: '%.100s'", key);
+		return fault_invalid(all->fault, "its manifest has an odd platform: '%.100s'", key);
 	if (r == 0)
 		r = manifest_path("target", key, &path, all->fault);
 	if (r < 0)

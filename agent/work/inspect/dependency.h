@@ -14,7 +14,7 @@ struct dependency {
 	char *local_name;  /* of its table, where it is renamed; else NULL */
 	char *requirement; /* as cargo prints it */
 	char *target;	   /* as cargo prints it; NULL: every platform */
-	char *registry;	   /* URL of its index, where that is not the one published to; else NULL */
+	char *registry;	   /* URL of its index, if that is not the one published to; or NULL */
 	char *for_target;  /* of a program that is depended on; or NULL */
 	char **artifacts;  /* kinds of programs; NULL if it is no such dependency */
 	char **features;

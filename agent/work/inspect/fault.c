@@ -11,8 +11,8 @@ void fault_done(struct fault *fault) {
 	*fault = (struct fault){0};
 }
 
-static int __attribute__((format(printf, 3, 0))) fault_set(
-	struct fault *fault, enum refusal refusal, const char *format, va_list arguments) {
+static int __attribute__((format(printf, 3, 0)))
+fault_set(struct fault *fault, enum refusal refusal, const char *format, va_list arguments) {
 	if (fault->refusal != REFUSAL_NONE)
 		return -EBADMSG;
 	int r = line_format(&fault->text, format, arguments);

@@ -75,8 +75,7 @@ static int gzip_check_size(const struct gzip *gzip, struct fault *fault) {
 		return fault_invalid(fault, "it unpacks to more than %llu MiB",
 			(unsigned long long) (max >> 20));
 	if (gzip->unpacked > HONEST_ZEROS_MAX && gzip->unpacked / RATIO_MAX > gzip->file.size)
-		return fault_invalid(
-			fault, "it unpacks to more than %d times its size", RATIO_MAX);
+		return fault_invalid(fault, "it unpacks to more than %d times its size", RATIO_MAX);
 	return 0;
 }
 

@@ -65,11 +65,9 @@ static int name_check(const char *name, struct fault *fault) {
 	if (*name == '/')
 		return fault_invalid(fault, "it has an absolute name: '%.100s'", name);
 	if (!name_is_plain(name))
-		return fault_invalid(
-			fault, "it has a name with an odd character: '%.100s'", name);
+		return fault_invalid(fault, "it has a name with an odd character: '%.100s'", name);
 	if (!parts_are_names(name))
-		return fault_invalid(
-			fault, "it has a name that leads astray: '%.100s'", name);
+		return fault_invalid(fault, "it has a name that leads astray: '%.100s'", name);
 	return 0;
 }
 
@@ -93,8 +91,8 @@ static int listing_split(
 			return -ENOMEM;
 	}
 	if (strncmp(listing->top, name, size) != 0 || listing->top[size] != '\0')
-		return fault_invalid(fault, "it has a name outside of '%.80s': '%.80s'",
-			listing->top, name);
+		return fault_invalid(
+			fault, "it has a name outside of '%.80s': '%.80s'", listing->top, name);
 	*ret = name[size] == '/' ? name + size + 1 : "";
 	return 0;
 }
@@ -103,8 +101,7 @@ static int listing_grow(struct listing *listing) {
 	if (listing->n < listing->n_room)
 		return 0;
 	size_t n_room = listing->n_room > 0 ? 2 * listing->n_room : 64;
-	struct listing_entry *entries =
-		reallocarray(listing->entries, n_room, sizeof(*entries));
+	struct listing_entry *entries = reallocarray(listing->entries, n_room, sizeof(*entries));
 	if (!entries)
 		return -ENOMEM;
 	listing->entries = entries;
@@ -112,12 +109,12 @@ static int listing_grow(struct listing *listing) {
 	return 0;
 }
 
-static int listing_append(struct listing *listing, const struct tar_entry *entry,
-	const char *below, struct listing_entry **ret, struct fault *fault) {
+static int listing_append(struct listing *listing, const struct tar_entry *entry, const char *below,
+	struct listing_entry **ret, struct fault *fault) {
 	listing->n_name_bytes += strlen(below);
 	if (listing->n == ENTRIES_MAX || listing->n_name_bytes > NAMES_MAX_SIZE)
-		return fault_invalid(fault, "it has more than %zu entries, or too long names",
-			ENTRIES_MAX);
+		return fault_invalid(
+			fault, "it has more than %zu entries, or too long names", ENTRIES_MAX);
 	int r = listing_grow(listing);
 	if (r < 0)
 		return r;
@@ -132,8 +129,8 @@ static int listing_append(struct listing *listing, const struct tar_entry *entry
 	return 0;
 }
 
-int listing_add(struct listing *listing, const struct tar_entry *entry,
-	struct listing_entry **ret, struct fault *fault) {
+int listing_add(struct listing *listing, const struct tar_entry *entry, struct listing_entry **ret,
+	struct fault *fault) {
 	_cleanup_(freep) char *name = name_copy(entry);
 	const char *below = "";
 
@@ -153,8 +150,8 @@ int listing_add(struct listing *listing, const struct tar_entry *entry,
 }
 
 static int compare_entries(const void *a, const void *b) {
-	return strcmp(((const struct listing_entry *) a)->name,
-		((const struct listing_entry *) b)->name);
+	return strcmp(
+		((const struct listing_entry *) a)->name, ((const struct listing_entry *) b)->name);
 }
 
 const struct listing_entry *listing_find(const struct listing *listing, const char *name) {
@@ -196,8 +193,7 @@ int listing_finish(struct listing *listing, struct fault *fault) {
 		const char *name = listing->entries[i].name;
 
 		if (i > 0 && strcmp(listing->entries[i - 1].name, name) == 0)
-			return fault_invalid(
-				fault, "it has a name more than once: '%.100s'", name);
+			return fault_invalid(fault, "it has a name more than once: '%.100s'", name);
 		int r = listing_check_parents(listing, name, fault);
 		if (r < 0)
 			return r;

@@ -34,8 +34,8 @@ struct listing {
 void listing_done(struct listing *listing);
 
 /* Adds a copy. 0 and the entry, or NULL for the top folder itself; or a negative errno. */
-int listing_add(struct listing *listing, const struct tar_entry *entry,
-	struct listing_entry **ret, struct fault *fault);
+int listing_add(struct listing *listing, const struct tar_entry *entry, struct listing_entry **ret,
+	struct fault *fault);
 
 /* When all are there: sorts them, and looks for names that get into each other's way. */
 int listing_finish(struct listing *listing, struct fault *fault);

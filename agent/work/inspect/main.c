@@ -153,9 +153,8 @@ static enum refusal inspect_work(struct fields *task, const int *fds, size_t n_f
 		return REFUSAL_INTERNAL;
 	int r = inspect_prepare(errand, fds, files);
 	if (r == 0)
-		r = errand == INSPECT_CRATE
-			? inspect_crate(task, &files[0], fds[1], answer, &fault)
-			: inspect_compare(files, answer, &fault);
+		r = errand == INSPECT_CRATE ? inspect_crate(task, &files[0], fds[1], answer, &fault)
+					    : inspect_compare(files, answer, &fault);
 	return r < 0 ? refusal_of(r, &fault, ret_detail) : REFUSAL_NONE;
 }
 

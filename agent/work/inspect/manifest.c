@@ -32,8 +32,8 @@ static int manifest_check_tables(const struct manifest *manifest, struct fault *
 
 		(void) snprintf(path, sizeof(path), "package.%s", inheritable[i]);
 		if (manifest_has_table(manifest, path))
-			return fault_invalid(fault,
-				"its manifest takes '%s' from a workspace", inheritable[i]);
+			return fault_invalid(
+				fault, "its manifest takes '%s' from a workspace", inheritable[i]);
 	}
 	return 0;
 }
@@ -109,8 +109,8 @@ int manifest_get_bool(const struct manifest *manifest, const char *path, bool ot
 	return r == -EBADMSG ? fault_of_type(fault, path, "truth value") : r;
 }
 
-static int strings_or_none(int r, char ***ret, struct fault *fault, const char *path,
-	const char *wanted) {
+static int strings_or_none(
+	int r, char ***ret, struct fault *fault, const char *path, const char *wanted) {
 	if (r == -ENOENT) {
 		*ret = calloc(1, sizeof(**ret));
 		return *ret ? 0 : -ENOMEM;

@@ -19,7 +19,8 @@ DEFINE_CLEANUP(struct manifest, manifest_free)
 /* A path of protocol/toml.h, and a key below it that is quoted as needed: caller frees. */
 int manifest_path(const char *path, const char *key, char **ret, struct fault *fault);
 
-/* Readers. What is absent is NULL, false is `otherwise`, a list is empty; another type is a fault. */
+/* Readers. What is absent is NULL, false is `otherwise`, a list is empty; another type is a fault.
+ */
 int manifest_get_string(
 	const struct manifest *manifest, const char *path, char **ret, struct fault *fault);
 int manifest_get_bool(const struct manifest *manifest, const char *path, bool otherwise, bool *ret,

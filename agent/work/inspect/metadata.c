@@ -102,8 +102,7 @@ static int metadata_write_badge(struct metadata *metadata, const char *name) {
 
 		r = manifest_path(path, keys[i], &below, metadata->fault);
 		if (r == 0)
-			r = manifest_get_string(
-				metadata->manifest, below, &value, metadata->fault);
+			r = manifest_get_string(metadata->manifest, below, &value, metadata->fault);
 		json_write_string(&metadata->writer, keys[i], value);
 	}
 	json_write_object_end(&metadata->writer);
@@ -178,8 +177,7 @@ static int metadata_write_all(struct metadata *metadata, const struct package *p
 int metadata_write(const struct manifest *manifest, const struct package *package,
 	const struct dependencies *dependencies, const struct crate *crate, int fd,
 	uint64_t *ret_size, struct fault *fault) {
-	_cleanup_(metadata_done) struct metadata metadata = {
-		.manifest = manifest, .fault = fault};
+	_cleanup_(metadata_done) struct metadata metadata = {.manifest = manifest, .fault = fault};
 
 	json_writer_init(&metadata.writer, false);
 	int r = metadata_write_all(&metadata, package, dependencies, crate);

@@ -116,16 +116,16 @@ static int package_check_names(
 		return -ENOMEM;
 	}
 	if (strcmp(top, crate->listing.top) != 0)
-		return fault_invalid(fault, "its top folder is '%.100s', not '%.100s'",
-			crate->listing.top, top);
+		return fault_invalid(
+			fault, "its top folder is '%.100s', not '%.100s'", crate->listing.top, top);
 	return 0;
 }
 
 static int package_check_files(
 	const struct package *package, const struct crate *crate, struct fault *fault) {
 	if (package->readme_file && !listing_has_file(&crate->listing, package->readme_file))
-		return fault_incomplete(fault, "the readme '%.100s' is not in the crate",
-			package->readme_file);
+		return fault_incomplete(
+			fault, "the readme '%.100s' is not in the crate", package->readme_file);
 	if (package->license_file && !listing_has_file(&crate->listing, package->license_file))
 		return fault_incomplete(fault, "the licence file '%.100s' is not in the crate",
 			package->license_file);

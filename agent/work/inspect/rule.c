@@ -80,9 +80,9 @@ int rule_check_publish(
 }
 
 static bool url_is_web(const char *url) {
-	const char *host = strncasecmp(url, "https://", 8) == 0 ? url + 8
-		: strncasecmp(url, "http://", 7) == 0		? url + 7
-								: NULL;
+	const char *host = strncasecmp(url, "https://", 8) == 0	 ? url + 8
+			   : strncasecmp(url, "http://", 7) == 0 ? url + 7
+								 : NULL;
 
 	return host && strcspn(host, "/?#") > 0 && !strpbrk(url, " \t\r\n\"<>");
 }
@@ -90,8 +90,7 @@ static bool url_is_web(const char *url) {
 static int check_url(const char *url, const char *name, struct fault *fault) {
 	if (!url || url_is_web(url))
 		return 0;
-	return fault_incomplete(
-		fault, "'%s' is no http or https URL: '%.100s'", name, url);
+	return fault_incomplete(fault, "'%s' is no http or https URL: '%.100s'", name, url);
 }
 
 /* One to three numbers. */
@@ -116,20 +115,20 @@ static int check_licence(
 
 	if (is_missing(package->license))
 		return is_missing(package->license_file)
-			? fault_incomplete(fault, "it has no `license` and no `license-file`")
-			: 0;
+			       ? fault_incomplete(
+					 fault, "it has no `license` and no `license-file`")
+			       : 0;
 	int r = licence_check(package->license, &unusual);
 	if (r == -EINVAL)
-		return fault_incomplete(fault, "`license` is no SPDX expression: '%.100s'",
-			package->license);
+		return fault_incomplete(
+			fault, "`license` is no SPDX expression: '%.100s'", package->license);
 	if (r == 0 && unusual)
-		r = lines_add(warnings,
-			"crates.io takes the licence '%.60s' only if SPDX lists it", unusual);
+		r = lines_add(warnings, "crates.io takes the licence '%.60s' only if SPDX lists it",
+			unusual);
 	return r;
 }
 
-static int check_texts(
-	const struct package *package, struct lines *warnings, struct fault *fault) {
+static int check_texts(const struct package *package, struct lines *warnings, struct fault *fault) {
 	if (is_missing(package->description))
 		return fault_incomplete(fault, "it has no `description`");
 	if (strlen(package->description) > DESCRIPTION_MAX)
@@ -152,7 +151,7 @@ static int check_texts(
 
 static bool keyword_is_valid(const char *keyword) {
 	return *keyword != '\0' && strchr(LETTERS DIGITS, *keyword) &&
-		keyword[strspn(keyword, LETTERS DIGITS "_-+")] == '\0';
+	       keyword[strspn(keyword, LETTERS DIGITS "_-+")] == '\0';
 }
 
 static int check_keywords(char **keywords, struct fault *fault) {
@@ -173,8 +172,7 @@ static int check_keywords(char **keywords, struct fault *fault) {
 /* The list of them is crates.io's, and grows; only its form is known here. */
 static int check_categories(char **categories, struct fault *fault) {
 	if (count(categories) > CATEGORIES_MAX)
-		return fault_incomplete(
-			fault, "it has more than %d categories", CATEGORIES_MAX);
+		return fault_incomplete(fault, "it has more than %d categories", CATEGORIES_MAX);
 	for (size_t i = 0; categories[i]; i++) {
 		const char *slug = categories[i];
 
@@ -227,8 +225,8 @@ static int check_feature_values(char **values, const char *where, struct fault *
 	return 0;
 }
 
-static int check_feature(const struct manifest *manifest, const char *name,
-	struct lines *warnings, struct fault *fault) {
+static int check_feature(const struct manifest *manifest, const char *name, struct lines *warnings,
+	struct fault *fault) {
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_(toml_strings_freep) char **values = NULL;
 
@@ -240,18 +238,20 @@ static int check_feature(const struct manifest *manifest, const char *name,
 	if (r == 0 && count(values) > FEATURES_MAX)
 		r = lines_add(warnings,
 			"'%.80s' turns on more than the %d features that crates.io allows "
-			"without being asked", name, FEATURES_MAX);
+			"without being asked",
+			name, FEATURES_MAX);
 	return r < 0 ? r : check_feature_values(values, name, fault);
 }
 
-static int check_features(const struct manifest *manifest, char **features,
-	struct lines *warnings, struct fault *fault) {
+static int check_features(const struct manifest *manifest, char **features, struct lines *warnings,
+	struct fault *fault) {
 	int r = 0;
 
 	if (count(features) > FEATURES_MAX)
 		r = lines_add(warnings,
 			"it has more than the %d features that crates.io allows without being "
-			"asked", FEATURES_MAX);
+			"asked",
+			FEATURES_MAX);
 	for (size_t i = 0; r == 0 && features[i]; i++)
 		r = check_feature(manifest, features[i], warnings, fault);
 	return r;
@@ -284,8 +284,7 @@ int rule_check_crates_io(const struct manifest *manifest, const struct package *
 	if (r == 0)
 		r = check_features(manifest, package->features, warnings, fault);
 	if (r == 0 && dependencies->n > DEPENDENCIES_MAX)
-		r = fault_incomplete(
-			fault, "it has more than %d dependencies", DEPENDENCIES_MAX);
+		r = fault_incomplete(fault, "it has more than %d dependencies", DEPENDENCIES_MAX);
 	for (size_t i = 0; r == 0 && i < dependencies->n; i++)
 		r = check_dependency(&dependencies->list[i], fault);
 	return r;
@@ -294,8 +293,7 @@ int rule_check_crates_io(const struct manifest *manifest, const struct package *
 int rule_check_metadata_size(uint64_t size, struct fault *fault) {
 	if (size <= METADATA_MAX)
 		return 0;
-	return fault_incomplete(
-		fault, "its manifest and readme have more than 1 MiB together");
+	return fault_incomplete(fault, "its manifest and readme have more than 1 MiB together");
 }
 
 /* https://doc.rust-lang.org/cargo/reference/publishing.html#before-publishing-a-new-crate */

@@ -11,8 +11,7 @@ struct manifest;
 struct package;
 
 /* `publish` in the manifest, which may forbid it. 0, or a negative errno. */
-int rule_check_publish(
-	const struct manifest *manifest, const char *index_url, struct fault *fault);
+int rule_check_publish(const struct manifest *manifest, const char *index_url, struct fault *fault);
 
 /* All that crates.io refuses, except what only it can know. 0, or a negative errno. */
 int rule_check_crates_io(const struct manifest *manifest, const struct package *package,

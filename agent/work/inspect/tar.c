@@ -117,8 +117,7 @@ static int tar_check_entry(struct tar *tar, struct archive_entry *entry) {
 	if ((type != AE_IFREG && type != AE_IFDIR) || archive_entry_hardlink(entry) ||
 		archive_entry_symlink(entry) || archive_entry_sparse_count(entry) > 0 ||
 		archive_entry_size(entry) < 0)
-		return fault_invalid(
-			tar->fault, "it has an entry that is neither file nor folder");
+		return fault_invalid(tar->fault, "it has an entry that is neither file nor folder");
 	if (!archive_entry_pathname(entry))
 		return fault_invalid(tar->fault, "it has a name that is no UTF-8");
 	return 0;

@@ -29,5 +29,6 @@ DEFINE_CLEANUP(struct tar, tar_free)
  */
 int tar_next(struct tar *tar, struct tar_entry *ret);
 
-/* More of the entry's content: 1 and bytes, borrowed until the next call; 0 at its end; or as above. */
+/* More of the entry's content: 1 and bytes, borrowed until the next call; 0 at its end; or as
+ * above. */
 int tar_read(struct tar *tar, const void **ret, size_t *ret_size);

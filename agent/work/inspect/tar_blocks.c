@@ -48,8 +48,11 @@ static bool sum_is_right(const unsigned char *block) {
 }
 
 static bool magic_is_known(const unsigned char *block) {
-	return memcmp(block + AT_MAGIC, "ustar\0" "00", 8) == 0 ||
-		memcmp(block + AT_MAGIC, "ustar  \0", 8) == 0;
+	return memcmp(block + AT_MAGIC,
+		       "ustar\0"
+		       "00",
+		       8) == 0 ||
+	       memcmp(block + AT_MAGIC, "ustar  \0", 8) == 0;
 }
 
 static bool is_zero(const unsigned char *bytes, size_t size) {
@@ -158,8 +161,8 @@ static int tar_blocks_begin_entry(
 	bool is_folder = type == '5';
 
 	if (type != '0' && type != '\0' && !is_folder)
-		return fault_invalid(fault,
-			"it has an entry that is neither file nor folder: type '%c'", type);
+		return fault_invalid(
+			fault, "it has an entry that is neither file nor folder: type '%c'", type);
 	if (is_folder && size != 0)
 		return fault_invalid(fault, "it has a folder with a content");
 	if (blocks->has_extra_size && blocks->extra_size != size)
@@ -179,9 +182,8 @@ static int tar_blocks_take_header(struct tar_blocks *blocks, struct fault *fault
 
 	if (is_zero(block, TAR_BLOCK_SIZE)) {
 		blocks->n_zero_blocks++;
-		return blocks->has_extra
-			? fault_invalid(fault, "it has a header without an entry")
-			: 0;
+		return blocks->has_extra ? fault_invalid(fault, "it has a header without an entry")
+					 : 0;
 	}
 	if (blocks->n_zero_blocks > 0)
 		return fault_invalid(fault, "there is more behind the end of its archive");

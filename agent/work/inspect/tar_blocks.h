@@ -20,11 +20,11 @@ struct fault;
 
 struct tar_blocks {
 	unsigned char block[TAR_BLOCK_SIZE];
-	size_t n_block;	      /* bytes of it that are there */
-	uint64_t body;	      /* bytes of the current body that are to come, with padding */
-	char extra_type;      /* 'x' or 'L' while such a body comes, else 0 */
-	bool has_extra;	      /* one came, and its entry has not */
-	uint64_t extra_size;  /* what a pax header says of the size */
+	size_t n_block;	     /* bytes of it that are there */
+	uint64_t body;	     /* bytes of the current body that are to come, with padding */
+	char extra_type;     /* 'x' or 'L' while such a body comes, else 0 */
+	bool has_extra;	     /* one came, and its entry has not */
+	uint64_t extra_size; /* what a pax header says of the size */
 	bool has_extra_size;
 	size_t n_extra;
 	size_t extra_length;
@@ -37,7 +37,6 @@ struct tar_blocks {
 };
 
 /* All zeros is a fresh one. 0, or a negative errno: -EBADMSG with a fault. */
-int tar_blocks_take(
-	struct tar_blocks *blocks, const void *bytes, size_t size, struct fault *fault);
+int tar_blocks_take(struct tar_blocks *blocks, const void *bytes, size_t size, struct fault *fault);
 /* At the end of the stream. */
 int tar_blocks_finish(const struct tar_blocks *blocks, struct fault *fault);
