@@ -10,12 +10,15 @@ from hashlib import sha256
 
 import pytest
 
+from closed_play import READ_TOKEN, closed, closed_desk, digest, put_crate
 from crate import pack, write_crate
 from desk import PASSPHRASE, TOKEN
-from play import APPROVE
+from play import APPROVE, UNLOCK
 from procfs import children
 from publish_play import (BECOME_PYTHON, approve, commit, left_behind, packaged, publish, received,
                           start, uploads, workspace)
+
+__all__ = ["closed", "closed_desk"]  # Fixtures.
 
 pytestmark = pytest.mark.release  # Starts cargo, and compiles.
 
@@ -114,6 +117,28 @@ def test_a_locked_store_is_opened_and_the_publish_approved_by_one_passphrase(
     assert terminal.seen.count("Passphrase to ") == 1
     assert uploads(registry) == 1
     assert list((ready_desk.directory / "not/there").iterdir()) == []
+
+
+def test_a_registry_that_wants_a_token_for_reads_gets_that_one_from_our_provider(
+        closed_desk, closed):
+    """Though cargo's files name none: while cargo packages, where the vault is locked."""
+    desk = closed_desk
+    put_crate(closed, "base")
+    desk.succeed("login", "--index", closed.index, "--for", "read", "--with-token",
+                 given=READ_TOKEN + "\n", CARGO_HTTP_CAINFO=closed.ca)
+    desk.succeed("lock")
+    own = desk.cargo_home / "config.toml"
+    own.write_text(re.sub(r"credential-provider = .*\n", "", own.read_text()))
+    folder = write_crate(desk.home / "demo", "demo", deps={"base": "0.1"})
+    at = len(closed.requests())
+    terminal = start(desk, folder)
+    terminal.answers(UNLOCK, PASSPHRASE)
+    before = terminal.answers(APPROVE, PASSPHRASE)
+    assert "Packaging demo" in before
+    assert terminal.ends() == 0, terminal.seen
+    sent = {entry["path"]: entry["token"] for entry in closed.requests()[at:] if entry["token"]}
+    assert sent.pop("/api/v1/crates/new") == digest(TOKEN)
+    assert set(sent.values()) == {digest(READ_TOKEN)}
 
 
 def test_without_a_terminal_nobody_can_agree(ready_desk, registry):
