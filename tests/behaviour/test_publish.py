@@ -406,6 +406,45 @@ def test_packages_that_a_manifest_keeps_here_are_not_published(ready_desk, regis
     assert left_behind(folder) == []
 
 
+def test_what_is_packaged_is_what_the_words_choose(ready_desk, registry):
+    folder = workspace(ready_desk.home / "ws")
+
+    def names(*words, **how):
+        done = ready_desk.run("publish", "--allow-dirty", "--no-verify", "--dry-run", "--json",
+                              *words, **how)
+        assert done.returncode == 0, done.stderr
+        assert left_behind(folder) == []
+        return [crate["name"] for crate in json.loads(done.stdout)["crates"]]
+
+    there = ("--manifest-path", str(folder / "Cargo.toml"), "--index", registry.index)
+    assert names(*there, "--workspace", "--exclude", "app") == ["zeta", "lib-b"]
+    assert names(*there) == ["zeta", "lib-b", "app"]
+    local = ("--registry", "local")
+    assert names(*local, "-p", "lib-b", "-pzeta", cwd=folder) == ["zeta", "lib-b"]
+    assert names(*local, cwd=folder / "zeta/src") == ["zeta"]
+
+
+def test_a_larger_file_than_is_said_is_not_taken(ready_desk):
+    folder = write_crate(ready_desk.home / "demo", "demo")
+    done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", "--max-size", "0K",
+                          cwd=folder)
+    assert done.returncode == 2
+    (folder / "noise").write_bytes(os.urandom(4096))
+    done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", "--dry-run",
+                          "--no-verify", "--json", "--max-size", "2KiB", cwd=folder)
+    assert done.returncode == 8
+    assert json.loads(done.stdout)["error"]["code"] == "crate-too-large"
+
+
+def test_features_are_those_of_the_build(ready_desk, registry):
+    folder = write_crate(ready_desk.home / "demo", "demo", tail="[features]\nright = []\n",
+                         source='#[cfg(not(feature = "right"))]\ncompile_error!("wrong");\n')
+    words = ("publish", "--registry", "local", "--allow-dirty", "--dry-run")
+    assert ready_desk.run(*words, cwd=folder).returncode == 1
+    assert ready_desk.run(*words, "-F", "right", cwd=folder).returncode == 0
+    assert ready_desk.run(*words, "--all-features", cwd=folder).returncode == 0
+
+
 def test_the_manifest_names_the_registry_where_nobody_else_does(ready_desk, registry):
     folder = write_crate(ready_desk.home / "demo", "demo", package='publish = ["local"]')
     done = ready_desk.run("publish", "--allow-dirty", "--dry-run", "--no-verify", "--json",
