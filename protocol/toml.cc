@@ -59,10 +59,14 @@ struct toml_document {
 	toml::table root;
 };
 
+static bool has_nul(std::string_view text) noexcept {
+	return text.find('\0') != std::string_view::npos;
+}
+
 static int copy_text(std::string_view text, char **ret) noexcept {
 	char *copy;
 
-	if (text.find('\0') != std::string_view::npos)
+	if (has_nul(text))
 		return -EBADMSG;
 	copy = static_cast<char *>(malloc(text.size() + 1));
 	if (!copy)
@@ -249,6 +253,29 @@ int toml_get_size(const struct toml_document *document, const char *path, size_t
 		return -EBADMSG;
 	*ret = array->size();
 	return 0;
+}
+
+/* As deep as the parser went. */
+static bool node_has_nul(const toml::node &node) noexcept {
+	if (const toml::value<std::string> *value = node.as_string())
+		return has_nul(value->get());
+	if (const toml::array *array = node.as_array()) {
+		for (auto &&child : *array) {
+			if (node_has_nul(child))
+				return true;
+		}
+	}
+	if (const toml::table *table = node.as_table()) {
+		for (auto &&[key, child] : *table) {
+			if (has_nul(key.str()) || node_has_nul(child))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool toml_has_nul(const struct toml_document *document) {
+	return node_has_nul(document->root);
 }
 
 unsigned toml_line(const struct toml_document *document, const char *path) {

@@ -51,6 +51,9 @@ int toml_get_keys(const struct toml_document *document, const char *path, char *
 /* How many elements an array has: 0, -ENOENT or -EBADMSG. */
 int toml_get_size(const struct toml_document *document, const char *path, size_t *ret);
 
+/* Whether there is a NUL in any key or string: no key with one can be asked for. */
+bool toml_has_nul(const struct toml_document *document);
+
 /* The line on which a value stands, from 1; 0 if nothing is there. */
 unsigned toml_line(const struct toml_document *document, const char *path);
 

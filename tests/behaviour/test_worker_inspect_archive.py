@@ -1,8 +1,11 @@
 """worker-inspect refuses every archive that two readers could read in two ways, each by its rule."""
 
 import gzip
+import subprocess
 import tarfile
+import tempfile
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -16,21 +19,25 @@ GOOD = Archive().base()
 MIB = 1 << 20
 
 
-def header(name, **changes):
-    """One block, of ustar with what is changed in it; `at_N` puts bytes at N, unsummed with `sum`."""
+def header(name, *, form=tarfile.GNU_FORMAT, **changes):
+    """One block with what is changed in it; `at_N` puts bytes at N, unsummed with `keep_sum`."""
     info = tarfile.TarInfo(name)
     for attribute, value in changes.items():
         if not attribute.startswith("at_") and attribute != "keep_sum":
             setattr(info, attribute, value)
-    block = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    block = bytearray(info.tobuf(form, "utf-8", "surrogateescape")[-512:])
     for attribute, value in changes.items():
         if attribute.startswith("at_"):
             at = int(attribute[3:])
             block[at:at + len(value)] = value
     if not changes.get("keep_sum"):
         block[148:156] = b"        "
-        block[148:156] = b"%06o\0 " % sum(block)
+        block[148:156] = changes.get("at_148", b"%06o\0 " % sum(block))
     return bytes(block)
+
+
+def header_sum(name="demo-0.1.0/x"):
+    return int(header(name)[148:154], 8)
 
 
 def with_entry(name="demo-0.1.0/x", body=b"", **changes):
@@ -55,11 +62,61 @@ def with_pax(body, entry=None, kind=b"x"):
         header("pax", size=len(body), type=kind) + body + bytes(-len(body) % 512) + entry).crate()
 
 
-def long_name(name, entry=None):
-    entry = header("demo-0.1.0/short") if entry is None else entry
+def long_name(name, entry=None, **changes):
+    """The good archive, and an entry whose long name is that; `changes` are in its header."""
+    entry = header(name.decode()[:100]) if entry is None else entry
     return Archive().base().raw(
-        header("././@LongLink", size=len(name), type=b"L") + name + bytes(-len(name) % 512)
-        + entry).crate()
+        header("././@LongLink", **{"size": len(name), "type": b"L"} | changes) + name
+        + bytes(-len(name) % 512) + entry).crate()
+
+
+LONG = b"demo-0.1.0/" + b"x" * 200
+OTHER_MANIFEST = MANIFEST + '[dependencies]\nother = "1"\n'
+
+
+def two_manifests(first, second):
+    """Two files of one entry each behind such pax headers: which one is the manifest?"""
+    archive = Archive()
+    for body, content in (first, OTHER_MANIFEST), (second, MANIFEST):
+        archive.raw(header("pax", size=len(body), type=b"x") + body + bytes(-len(body) % 512))
+        archive.entry(f"{len(archive.blocks)}", content)
+    return archive.entry("src/lib.rs", "").crate()
+
+
+def pax_path(name):
+    return ("path", f"demo-0.1.0/{name}")
+
+
+def in_comment(name):
+    """A path that a reader sees who looks for lines, in a value with a line in it."""
+    return pax(("comment", "x\n" + pax(pax_path(name)).decode()[:-1]))
+
+
+def sparse():
+    """A manifest of which libarchive reads less than is there; another file makes up for that."""
+    less, much = len(MANIFEST), len(OTHER_MANIFEST)
+    archive = Archive().raw(header("demo-0.1.0/Cargo.toml", size=much, at_386=octal(0) + octal(less),
+                                   at_483=octal(less)))
+    archive.raw(OTHER_MANIFEST.encode() + bytes(-much % 512))
+    return archive.raw(header("demo-0.1.0/x", at_483=octal(much - less))).crate()
+
+
+def octal(number):
+    return b"%011o\0" % number
+
+
+def gnu_tar(form):
+    """What GNU tar makes of a folder of names around the length at which they become long ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in {"Cargo.toml": MANIFEST, "src/lib.rs": "", "\u00e9/\u00e9": "x",
+                              **{"d/" + "n" * n: "x" for n in (85, 86, 87, 88, 89, 200)},
+                              **{"\u00e9" * n + "/x" + "n" * n: "x" for n in (41, 42, 43, 100)},
+                              }.items():
+            path = Path(folder, "demo-0.1.0", name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return subprocess.run(["tar", "-cz", f"--format={form}", "-C", folder, "demo-0.1.0"], check=True,
+                              capture_output=True).stdout
 
 
 def zeros(size):
@@ -137,8 +194,17 @@ BAD = {
     "volume": (with_entry(type=b"V"), "it has an entry that is neither file nor folder: type 'V'"),
     "unknown-type": (with_entry(type=b"Z"),
                      "it has an entry that is neither file nor folder: type 'Z'"),
-    "global-pax": (with_pax(pax(("path", "demo-0.1.0/x")), kind=b"g"),
-                   "it has an entry that is neither file nor folder: type 'g'"),
+    "global-pax": (with_pax(pax(pax_path("x")), kind=b"g"), "it has pax headers"),
+    "pax": (with_pax(pax(pax_path("longer"))), "it has pax headers"),
+    "pax-size": (with_pax(pax(("size", "1"))), "it has pax headers"),
+    "pax-empty": (with_pax(b""), "it has pax headers"),
+    "pax-path-twice": (two_manifests(pax(pax_path("Cargo.toml"), pax_path("x")),
+                                     pax(pax_path("x"), pax_path("Cargo.toml"))),
+                       "it has pax headers"),
+    "pax-path-in-a-value": (two_manifests(in_comment("Cargo.toml"), in_comment("y")),
+                            "it has pax headers"),
+    "solaris-pax": (with_pax(pax(pax_path("x")), kind=b"X"),
+                    "it has an entry that is neither file nor folder: type 'X'"),
     "folder-content": (with_entry(type=tarfile.DIRTYPE, at_124=b"00000000001\0", body=b"x"),
                        "it has a folder with a content"),
     "file-with-slash": (with_entry("demo-0.1.0/x/"), "its archive can be read in two ways"),
@@ -147,35 +213,68 @@ BAD = {
     "size-of-words": (with_entry(at_124=b"0000000008x\0"), "it has an entry of an odd size"),
     "size-negative": (with_entry(at_124=b"-0000000001\0"), "it has an entry of an odd size"),
     "size-too-large": (with_entry(at_124=b"77777777777\0"), "its archive is damaged"),
-    "pax-size": (with_pax(pax(("size", "1"))),
-                 "it has a pax header with another size than its entry"),
-    "pax-size-twice": (with_pax(pax(("size", "0"), ("size", "0"))), "it has a damaged pax header"),
-    "pax-size-odd": (with_pax(pax(("size", "-1"))), "it has a damaged pax header"),
-    "pax-sparse": (with_pax(pax(("GNU.sparse.realsize", "99"))),
-                   "it has a pax header that no crate needs: 'GNU.sparse.realsize'"),
-    "pax-link": (with_pax(pax(("linkpath", "/etc"))),
-                 "it has a pax header that no crate needs: 'linkpath'"),
-    "pax-charset": (with_pax(pax(("hdrcharset", "BINARY"))),
-                    "it has a pax header that no crate needs: 'hdrcharset'"),
-    "pax-cut": (with_pax(b"99 path=demo-0.1.0/x\n"), "it has a damaged pax header"),
-    "pax-no-record": (with_pax(b"hello\n"), "it has a damaged pax header"),
-    "pax-no-equals": (with_pax(b"8 path \n"), "it has a damaged pax header"),
-    "pax-nul": (with_pax(b"10 path=\0\n"), "it has a damaged pax header"),
-    "pax-empty": (with_pax(b""), "it has a header of an odd length"),
-    "pax-long": (with_pax(pax(("comment", "x" * 17000))), "it has a header of an odd length"),
-    "pax-twice": (with_pax(pax(("uid", "1")), header("pax", size=9, type=b"x") + b"8 uid=1\n"
-                           .ljust(512, b"\0")), "it has two headers for one entry"),
-    "pax-alone": (with_pax(pax(("uid", "1")), b""), "it has a header without an entry"),
-    "pax-path-outside": (with_pax(pax(("path", "../x"))), "it has a name that leads astray"),
-    "pax-path-absolute": (with_pax(pax(("path", "/x"))), "it has an absolute name"),
-    "pax-path-elsewhere": (with_pax(pax(("path", "other/x"))), "it has a name outside of"),
-    "long-name-nul": (long_name(b"demo-0.1.0/a\0b\0"), "it has a damaged long name"),
-    "long-name-open": (long_name(b"demo-0.1.0/a"), "it has a damaged long name"),
+    "size-without-end": (with_entry(at_124=b"000000000000"), "it has an entry of an odd size"),
+    "size-with-plus": (with_entry(at_124=b"+0000000000\0"), "it has an entry of an odd size"),
+    "size-behind-blanks": (with_entry(at_124=b"          0\0"), "it has an entry of an odd size"),
+    "size-in-two": (with_entry(at_124=b"0\0" + b"0000000001"), "it has an entry of an odd size"),
+    "size-empty": (with_entry(at_124=bytes(12)), "it has an entry of an odd size"),
+    "sum-in-blanks": (with_entry(at_148=b"        "), "it is no tar archive, or a damaged one"),
+    "sum-behind-a-blank": (with_entry(at_148=b" %06o\0" % header_sum()),
+                           "it is no tar archive, or a damaged one"),
+    "signed-sum": (with_entry(at_265=b"\xff", at_148=b"%06o\0 " % (header_sum() - 1)),
+                   "it is no tar archive, or a damaged one"),
+    "sparse-by-the-way": (sparse(), "it has a header of an odd form"),
+    "other-size-by-the-way": (with_entry(at_483=octal(9)), "it has a header of an odd form"),
+    "more-map-by-the-way": (with_entry(at_482=b"\1"), "it has a header of an odd form"),
+    "prefix-in-gnu": (with_entry(at_345=b"demo-0.1.0"), "it has a header of an odd form"),
+    "time-in-gnu": (with_entry(at_345=octal(1)), "it has a header of an odd form"),
+    "behind-a-name": (with_entry(at_50=b"x"), "it has a header of an odd form"),
+    "behind-a-prefix": (with_entry(form=tarfile.USTAR_FORMAT, at_345=b"demo-0.1.0\0x"),
+                        "it has a header of an odd form"),
+    "behind-all": (with_entry(form=tarfile.USTAR_FORMAT, at_508=b"tar\0"),
+                   "it has a header of an odd form"),
+    "behind-a-user": (with_entry(at_265=b"u\0x"), "it has a header of an odd form"),
+    "no-name": (with_entry(at_0=bytes(100)), "it has a header of an odd form"),
+    "link-of-a-file": (with_entry(linkname="demo-0.1.0/y"), "it has a header of an odd form"),
+    "time-in-base-256": (with_entry(at_136=b"\xff" * 12), "it has a header of an odd form"),
+    "mode-of-words": (with_entry(at_100=b"rw-r--r\0"), "it has a header of an odd form"),
+    "version": (with_entry(form=tarfile.USTAR_FORMAT, at_263=b"01"),
+                "it is no tar archive, or a damaged one"),
+    "magic-of-two": (with_entry(at_257=b"ustar\0 \0"), "it is no tar archive, or a damaged one"),
+    "behind-a-content": (Archive().base().raw(header("demo-0.1.0/x", size=1) + b"x" + bytes(510)
+                                              + b"y").crate(),
+                         "it has something between two entries"),
+    "slash-before-a-prefix": (with_entry("x", form=tarfile.USTAR_FORMAT, at_345=b"/demo-0.1.0"),
+                              "it has an absolute name"),
+    "slash-behind-a-prefix": (with_entry("x", form=tarfile.USTAR_FORMAT, at_345=b"demo-0.1.0/"),
+                              "its archive can be read in two ways"),
+    "long-name-behind": (long_name(LONG + b"\0" + b"y"), "it has a damaged long name"),
+    "long-name-padded": (long_name(LONG + b"\0\0"), "it has a damaged long name"),
+    "long-name-short": (long_name(b"demo-0.1.0/x\0"), "it has a damaged long name"),
+    "long-name-empty": (long_name(b""), "it has a long name of an odd length"),
+    "long-name-huge": (long_name(b"demo-0.1.0/" + b"x" * 9000 + b"\0"),
+                       "it has a long name of an odd length"),
+    "long-name-twice": (long_name(LONG + b"\0", header("././@LongLink", size=2, type=b"L")
+                                  + b"x\0".ljust(512, b"\0") + header(LONG[:100].decode())),
+                        "it has two headers for one entry"),
+    "long-name-alone": (long_name(LONG + b"\0", b""), "it has a header without an entry"),
+    "long-name-of-another": (long_name(LONG + b"\0", header("demo-0.1.0/y")),
+                             "it has an entry with two names"),
+    "long-name-cut-short": (long_name(LONG + b"\0", header(LONG[:96].decode())),
+                            "it has an entry with two names"),
+    "long-name-of-ustar": (long_name(LONG + b"\0", header(LONG[:100].decode(),
+                                                          form=tarfile.USTAR_FORMAT)),
+                           "it has an entry with two names"),
+    "long-name-in-ustar": (long_name(LONG + b"\0", form=tarfile.USTAR_FORMAT),
+                           "it has a header of an odd form"),
+    "long-name-elsewhere": (long_name(LONG + b"\0", at_0=b"demo-0.1.0/x\0"),
+                            "it has a header of an odd form"),
+    "long-name-and-pax": (long_name(LONG + b"\0", header("p", size=8, type=b"x")
+                                    + b"8 uid=1\n".ljust(512, b"\0")), "it has pax headers"),
+    "long-name-nul": (long_name(LONG + b"\0" + LONG + b"\0"), "it has a damaged long name"),
+    "long-name-open": (long_name(LONG), "it has a damaged long name"),
     "long-name-outside": (long_name(b"demo-0.1.0/" + b"a/" * 60 + b"../" * 99 + b"x\0"),
                           "it has a name that leads astray"),
-    "long-name-and-pax": (long_name(b"demo-0.1.0/a\0", header("p", size=8, type=b"x")
-                                    + b"8 uid=1\n".ljust(512, b"\0")),
-                          "it has two headers for one entry"),
     "parent": (names("../x"), "it has a name that leads astray: 'demo-0.1.0/../x'"),
     "parent-inside": (names("src/../x"), "it has a name that leads astray"),
     "dot": (names("./x"), "it has a name that leads astray"),
@@ -212,6 +311,20 @@ BAD = {
                              "its 'Cargo.toml' has another spelling: 'CARGO.TOML'"),
     "manifest-in-two-cases": (names("cargo.toml"),
                               "its 'Cargo.toml' has another spelling: 'cargo.toml'"),
+    "name-too-deep": (names("a/" * 63 + "x"), "it has a name in too many folders: 'demo-0.1.0/a/"),
+    **{f"odd-{what}": (names(f"a{character}b"), "it has a name with an odd character")
+       for what, character in {
+           "next-line": "\u0085", "c1": "\u009b", "delete": "\x7f", "left-to-right": "\u200e",
+           "arabic-mark": "\u061c", "override": "\u202e", "isolate": "\u2066", "line": "\u2028",
+           "paragraph": "\u2029", "shaping": "\u206f", "colon": ":", "quote": '"', "star": "*",
+           "less": "<", "pipe": "|", "question": "?"}.items()},
+    "stream": (names("Cargo.toml::$DATA"), "it has a name with an odd character"),
+    **{f"manifest-{what}": (names(other), "its 'Cargo.toml' has another spelling")
+       for what, other in {
+           "dot": "Cargo.toml.", "blank": "cargo.toml ", "mixed": "Cargo.toml . .",
+           "stream": "Cargo.toml:x/y", "joined": "Cargo.to\u200dml", "marked": "\ufeffCargo.toml",
+           "short": "CARGO~1.TOM", "shorter": "cargo~12.tom", "hashed": "CA4F2E~1.TOM",
+           "folder": "CARGO.TOML/x", "folder-dot": "Cargo.toml./x"}.items()},
     "manifest-too-long": (crate_of(MANIFEST + "#" * MIB), "its 'Cargo.toml' is longer than"),
 }
 
@@ -225,12 +338,21 @@ GOOD_ONES = {
     "folders": Archive().entry("", type=tarfile.DIRTYPE).entry("src", type=tarfile.DIRTYPE)
     .base().entry("empty/", type=tarfile.DIRTYPE).crate(),
     "more-zeros": GOOD.crate(bytes(64 * 1024)),
-    "pax": with_pax(pax(("path", "demo-0.1.0/longer"), ("mtime", "1.5"), ("size", "0"))),
-    "long-name": long_name(b"demo-0.1.0/" + b"x" * 200 + b"\0"),
+    "long-name": long_name(LONG + b"\0"),
+    "long-name-cut-in-a-character": long_name(("demo-0.1.0/" + "\u00e9" * 100).encode() + b"\0",
+                                              header("demo-0.1.0/" + "\u00e9" * 44)),
+    "full-name": Archive().base().entry("x" * 89).crate(),
+    "prefix": Archive(form=tarfile.USTAR_FORMAT).base().entry("a" * 90 + "/" + "b" * 90).crate(),
+    "old-type": with_entry(type=tarfile.AREGTYPE),
+    "nothing-of-numbers": with_entry(at_100=bytes(24), at_136=bytes(12), at_329=bytes(16)),
+    "sum-of-seven": with_entry(at_148=b"%07o\0" % header_sum()),
     "vcs": names(".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml.orig"),
     "utf-8": names("\u00e9/\U0001f980.rs"),
     "dots": names("a..b", "...", "..x"),
     "manifests-below": names("examples/a/Cargo.toml", "examples/a/cargo.TOML"),
+    "names-of-cargo": names("Cargo.toml.orig", "Cargo.toml~", "x.Cargo.toml", "Cargo.tom", "CARGO~1.RS",
+                            "a b", " a", "\u200d", "a~1", "a/Cargo.toml.", "Cargo.toml-x"),
+    "deep": names("a/" * 62 + "x"),
     "zeros": zeros(60 * MIB),
 }
 
@@ -253,6 +375,13 @@ def test_inspect_takes_an_archive_that_is_in_order(what):
     assert done.seals == SEALS
 
 
+@pytest.mark.parametrize("form", ["gnu", "oldgnu"])
+def test_inspect_takes_what_gnu_tar_has_packed(form):
+    done = inspect(gnu_tar(form), ELSEWHERE)
+    assert (done.refusal, done.detail) == ("none", None)
+    assert done.number("ENTRIES") == 20
+
+
 def test_inspect_counts_entries_and_their_bytes():
     done = inspect(names("a", "b"), ELSEWHERE)
     assert done.number("ENTRIES") == 4
@@ -265,6 +394,17 @@ def test_inspect_warns_of_names_that_are_one_elsewhere():
     assert [line for line in done.lines("WARNINGS") if "one file" in line] == [
         "'A' and 'a' are one file on some systems",
         "'src/Lib.rs' and 'src/lib.rs' are one file on some systems"]
+
+
+def test_inspect_warns_of_names_that_are_none_on_windows():
+    odd = ["CON", "a/nul.txt", "src/aux.rs/x", "com1", "LPT9.tar.gz", "prn .x", "CONIN$",
+           "build.rs.", "b ", "c./x", "d:e/x", "COM\u00b2"]
+    done = inspect(names(*odd, "con1", "nul-x", "auxiliary", "com0", "x.nul", ".aux", " b", "...x"),
+                   ELSEWHERE)
+    assert done.refusal == "none"
+    shown = sorted(name.replace("\u00b2", "??") for name in odd)
+    assert [line for line in done.lines("WARNINGS") if "Windows" in line] == [
+        f"'{name}' is another name, or none, on Windows" for name in shown]
 
 
 @pytest.mark.parametrize("fds", ["none", "one", "unsealed", "pipe", "not-empty"])
@@ -312,7 +452,7 @@ def many_entries(n):
 
 def long_names(n):
     return gzip.compress(Archive().base().raw(b"".join(
-        tarfile.TarInfo(f"demo-0.1.0/{i}" + "/x" * 2000).tobuf(tarfile.GNU_FORMAT)
+        tarfile.TarInfo(f"demo-0.1.0/{i}" + ("/" + "x" * 99) * 40).tobuf(tarfile.GNU_FORMAT)
         for i in range(n))).tar(), 1)
 
 

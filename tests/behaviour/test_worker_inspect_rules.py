@@ -24,6 +24,9 @@ INVALID = {
     "no-utf-8": (b'[package]\nname = "\xff"\n', "its manifest is no TOML: line 2: "),
     "key-twice": (about('license = "MIT"'), "its manifest is no TOML: line 7: "),
     "nul": (about('links = "a\\u0000b"'), "its manifest has a NUL"),
+    "nul-in-a-key": (about('[dependencies]\n"a\\U00000000b" = "1"'), "its manifest has a NUL"),
+    "nul-in-a-list": (about('[features]\nf = ["a\\\\\\u0000b"]'), "its manifest has a NUL"),
+    "nul-itself": (about("# \0"), "its manifest "),
     "deep": ("a" + ".a" * 600 + " = 1\n" + MANIFEST, "its manifest is no TOML: line 1: "),
     "no-package": ('[project]\nname = "demo"\nversion = "0.1.0"\n',
                    "its manifest has no [package]"),
@@ -133,6 +136,8 @@ CRATES_IO_ONLY = {
 }
 # For crates.io, and in order there.
 GOOD = {
+    "no-nul": about('authors = ["a\\\\u0000"]\n# \\u0000\n'
+                    "[package.metadata.x]\n'\\u0000' = '\\U00000000'"),
     "licence-file": (NAMED + 'description = "x"\nlicense-file = "R.md"\n'),
     "old-licence": MANIFEST.replace("MIT", "MIT/Apache-2.0"),
     "long-licence": MANIFEST.replace(

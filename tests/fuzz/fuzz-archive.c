@@ -81,7 +81,7 @@ static void check_listing(const struct listing *listing) {
 		check(*entry->name != '\0' && *entry->name != '/');
 		check(!strstr(entry->name, "//") && !strstr(entry->name, "/../"));
 		check(strncmp(entry->name, "../", 3) != 0);
-		check(i == 0 || strcmp(listing->entries[i - 1].name, entry->name) < 0);
+		check(i == 0 || listing_compare_names(entry[-1].name, entry->name) < 0);
 		check(listing_find(listing, entry->name) == entry);
 		n_bytes += entry->size;
 	}

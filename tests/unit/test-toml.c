@@ -220,6 +220,23 @@ static void test_toml_frees_the_deepest_document(void **state) {
 		assert_non_null(strstr(error, "nest"));
 }
 
+static void test_toml_finds_a_nul(void **state) {
+	(void) state;
+	static const char *const with[] = {"a = \"\\u0000\"", "\"a\\U00000000\" = 1",
+		"a = [1, ['', \"\\\\\\u0000\"]]", "[[a]]\nb.c.\"d\\u0000\" = 1"};
+	static const char *const without[] = {"", "# \\u0000", "a = '\\u0000'", "a = \"\\\\u0000\"",
+		"'\\u0000' = [1, 1.5, true, 1979-05-27]"};
+
+	for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++) {
+		_cleanup_(toml_freep) struct toml_document *document = parse(with[i]);
+		assert_true(toml_has_nul(document));
+	}
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
+		_cleanup_(toml_freep) struct toml_document *document = parse(without[i]);
+		assert_false(toml_has_nul(document));
+	}
+}
+
 static void test_toml_free_takes_null(void **state) {
 	(void) state;
 	assert_null(toml_free(NULL));
@@ -240,6 +257,7 @@ int main(void) {
 		cmocka_unit_test(test_toml_survives_deep_nesting),
 		cmocka_unit_test(test_toml_survives_what_its_parser_does_not_expect),
 		cmocka_unit_test(test_toml_frees_the_deepest_document),
+		cmocka_unit_test(test_toml_finds_a_nul),
 		cmocka_unit_test(test_toml_free_takes_null),
 	};
 

@@ -22,10 +22,10 @@ static int compare_listings(
 	int r = 0;
 
 	while (r == 0 && (b < before->n || a < after->n)) {
-		int order = b == before->n ? 1
-			    : a == after->n
-				    ? -1
-				    : strcmp(before->entries[b].name, after->entries[a].name);
+		int order = b == before->n  ? 1
+			    : a == after->n ? -1
+					    : listing_compare_names(before->entries[b].name,
+						      after->entries[a].name);
 
 		if (order < 0)
 			r = lines_add(different, "%.200s (removed)", before->entries[b++].name);

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "agent/work/inspect/entry_name.h"
 #include "agent/work/inspect/fault.h"
 #include "agent/work/inspect/tar.h"
 
@@ -77,12 +77,20 @@ static int crate_take_entry(struct crate *crate, struct tar *tar, const struct t
 	return 0;
 }
 
+/* Whether an entry is of that name, or lies in a folder of that name. */
+static bool entry_begins_with(const char *entry, const char *name) {
+	size_t size = strcspn(entry, "/");
+
+	return size == strlen(name) && strncmp(entry, name, size) == 0;
+}
+
 /* Another spelling of its name is the same file on some systems, and another manifest there. */
 static int crate_check_manifest(const struct crate *crate, struct fault *fault) {
 	for (size_t i = 0; i < crate->listing.n; i++) {
 		const char *name = crate->listing.entries[i].name;
 
-		if (strcasecmp(name, MANIFEST_NAME) == 0 && strcmp(name, MANIFEST_NAME) != 0)
+		if (entry_name_is_like(name, MANIFEST_NAME) &&
+			!entry_begins_with(name, MANIFEST_NAME))
 			return fault_invalid(fault,
 				"its '" MANIFEST_NAME "' has another spelling: '%.40s'", name);
 	}

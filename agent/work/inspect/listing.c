@@ -5,13 +5,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/work/inspect/entry_name.h"
 #include "agent/work/inspect/fault.h"
 #include "agent/work/inspect/lines.h"
 #include "agent/work/inspect/tar.h"
-#include "protocol/json_text.h"
 
 #define ENTRIES_MAX ((size_t) 100000)
-#define NAME_MAX_SIZE ((size_t) 4096)
 #define NAMES_MAX_SIZE ((size_t) 16 * 1024 * 1024)
 
 void listing_done(struct listing *listing) {
@@ -20,55 +19,6 @@ void listing_done(struct listing *listing) {
 	free(listing->entries);
 	free(listing->top);
 	*listing = (struct listing){0};
-}
-
-static bool name_is_utf8(const char *name) {
-	const uint8_t *at = (const uint8_t *) name;
-	const uint8_t *end = at + strlen(name);
-	uint32_t code;
-
-	while (at < end) {
-		if (!json_text_utf8(&at, end, &code))
-			return false;
-	}
-	return true;
-}
-
-/* Control bytes, and the other kind of slash, which is one on Windows. */
-static bool name_is_plain(const char *name) {
-	for (; *name; name++) {
-		if ((unsigned char) *name < ' ' || *name == 0x7f || *name == '\\')
-			return false;
-	}
-	return true;
-}
-
-/* Each part between slashes is a name: not empty, no `.` and no `..`. */
-static bool parts_are_names(const char *name) {
-	for (;;) {
-		size_t size = strcspn(name, "/");
-
-		if (size == 0 || (size == 1 && name[0] == '.') ||
-			(size == 2 && name[0] == '.' && name[1] == '.'))
-			return false;
-		if (name[size] == '\0')
-			return true;
-		name += size + 1;
-	}
-}
-
-static int name_check(const char *name, struct fault *fault) {
-	if (strnlen(name, NAME_MAX_SIZE + 1) > NAME_MAX_SIZE)
-		return fault_invalid(fault, "it has a name that is too long: '%.60s...'", name);
-	if (!name_is_utf8(name))
-		return fault_invalid(fault, "it has a name that is no UTF-8: '%.100s'", name);
-	if (*name == '/')
-		return fault_invalid(fault, "it has an absolute name: '%.100s'", name);
-	if (!name_is_plain(name))
-		return fault_invalid(fault, "it has a name with an odd character: '%.100s'", name);
-	if (!parts_are_names(name))
-		return fault_invalid(fault, "it has a name that leads astray: '%.100s'", name);
-	return 0;
 }
 
 /* A copy without the slash that may end a folder's name. */
@@ -136,7 +86,7 @@ int listing_add(struct listing *listing, const struct tar_entry *entry, struct l
 
 	if (!name)
 		return -ENOMEM;
-	int r = name_check(name, fault);
+	int r = entry_name_check(name, fault);
 	if (r == 0)
 		r = listing_split(listing, name, &below, fault);
 	if (r < 0)
@@ -149,8 +99,21 @@ int listing_add(struct listing *listing, const struct tar_entry *entry, struct l
 	return 0;
 }
 
+/* The slash comes before all other characters: a folder's own name, and then what lies in it. */
+static int rank(char c) {
+	return c == '\0' ? 0 : c == '/' ? 1 : (unsigned char) c + 1;
+}
+
+int listing_compare_names(const char *a, const char *b) {
+	while (*a != '\0' && *a == *b) {
+		a++;
+		b++;
+	}
+	return rank(*a) - rank(*b);
+}
+
 static int compare_entries(const void *a, const void *b) {
-	return strcmp(
+	return listing_compare_names(
 		((const struct listing_entry *) a)->name, ((const struct listing_entry *) b)->name);
 }
 
@@ -169,19 +132,18 @@ bool listing_has_file(const struct listing *listing, const char *name) {
 	return entry && !entry->is_folder;
 }
 
-/* No folder of this name is a file, too. */
-static int listing_check_parents(
-	const struct listing *listing, const char *name, struct fault *fault) {
-	_cleanup_(freep) char *parent = strdup(name);
+/* Of two neighbours: what lies in a folder comes right behind a file of the same name. */
+static int listing_check_pair(const struct listing_entry *before, const struct listing_entry *after,
+	struct fault *fault) {
+	size_t size = strlen(before->name);
 
-	if (!parent)
-		return -ENOMEM;
-	for (char *slash = strrchr(parent, '/'); slash; slash = strrchr(parent, '/')) {
-		*slash = '\0';
-		if (listing_has_file(listing, parent))
-			return fault_invalid(
-				fault, "it has a name that is file and folder: '%.100s'", parent);
-	}
+	if (strncmp(before->name, after->name, size) != 0)
+		return 0;
+	if (after->name[size] == '\0')
+		return fault_invalid(fault, "it has a name more than once: '%.100s'", before->name);
+	if (after->name[size] == '/' && !before->is_folder)
+		return fault_invalid(
+			fault, "it has a name that is file and folder: '%.100s'", before->name);
 	return 0;
 }
 
@@ -189,12 +151,8 @@ int listing_finish(struct listing *listing, struct fault *fault) {
 	if (listing->n == 0)
 		return fault_invalid(fault, "there is nothing in its archive");
 	qsort(listing->entries, listing->n, sizeof(*listing->entries), compare_entries);
-	for (size_t i = 0; i < listing->n; i++) {
-		const char *name = listing->entries[i].name;
-
-		if (i > 0 && strcmp(listing->entries[i - 1].name, name) == 0)
-			return fault_invalid(fault, "it has a name more than once: '%.100s'", name);
-		int r = listing_check_parents(listing, name, fault);
+	for (size_t i = 1; i < listing->n; i++) {
+		int r = listing_check_pair(&listing->entries[i - 1], &listing->entries[i], fault);
 		if (r < 0)
 			return r;
 	}
@@ -205,7 +163,7 @@ static int compare_without_case(const void *a, const void *b) {
 	return strcasecmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-int listing_warn(const struct listing *listing, struct lines *warnings) {
+static int listing_warn_of_case(const struct listing *listing, struct lines *warnings) {
 	_cleanup_(freep) const char **names = calloc(listing->n, sizeof(*names));
 
 	if (!names)
@@ -222,4 +180,22 @@ int listing_warn(const struct listing *listing, struct lines *warnings) {
 			return r;
 	}
 	return 0;
+}
+
+static int listing_warn_of_windows(const struct listing *listing, struct lines *warnings) {
+	int r = 0;
+
+	for (size_t i = 0; i < listing->n && r == 0; i++) {
+		const char *name = listing->entries[i].name;
+		if (!entry_name_is_windows_safe(name))
+			r = lines_add(
+				warnings, "'%.80s' is another name, or none, on Windows", name);
+	}
+	return r;
+}
+
+int listing_warn(const struct listing *listing, struct lines *warnings) {
+	int r = listing_warn_of_case(listing, warnings);
+
+	return r < 0 ? r : listing_warn_of_windows(listing, warnings);
 }

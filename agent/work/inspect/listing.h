@@ -44,5 +44,8 @@ int listing_finish(struct listing *listing, struct fault *fault);
 const struct listing_entry *listing_find(const struct listing *listing, const char *name);
 bool listing_has_file(const struct listing *listing, const char *name);
 
-/* Warns of names that some systems take for one. 0 or -ENOMEM. */
+/* The order of a finished listing: as strcmp, with what lies in a folder right behind it. */
+int listing_compare_names(const char *a, const char *b);
+
+/* Warns of names that some systems take for one, or do not have. 0 or -ENOMEM. */
 int listing_warn(const struct listing *listing, struct lines *warnings);
