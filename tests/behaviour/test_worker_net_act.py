@@ -172,15 +172,26 @@ def test_owners_are_listed():
              '{"login":"github:o:t","kind":"team","name":null},{"login":"b","kind":"x"},7]}')
     got, _ = act_at(saying(200, users), "OWNERS_LIST")
     assert got.result == "done" and got.text("WARNINGS") == "2 more cannot be shown"
+    assert got.number("TOTAL") == 5
     assert got.finds() == [
         {"LOGIN": b"a", "OWNER_KIND": b"user", "NAME": b"?? B?"},
         {"LOGIN": b"github:o:t", "OWNER_KIND": b"team"}, {"LOGIN": b"b"}]
 
 
 def test_list_of_owners_has_an_end():
-    users = '{"users":[%s]}' % ",".join('{"login":"u%d"}' % n for n in range(150))
+    for n, warning in ((150, "50 more cannot be shown"), (100, None), (0, None)):
+        users = '{"users":[%s]}' % ",".join('{"login":"u%d"}' % i for i in range(n))
+        got, _ = act_at(saying(200, users), "OWNERS_LIST")
+        assert len(got.finds()) == min(n, 100) and got.number("TOTAL") == n
+        assert got.text("WARNINGS") == warning
+
+
+def test_login_that_is_too_long_is_nobodys():
+    """Cut, it could be another's."""
+    users = '{"users":[{"login":"%s"},{"login":"%s"}]}' % ("a" * 128, "b" * 129)
     got, _ = act_at(saying(200, users), "OWNERS_LIST")
-    assert len(got.finds()) == 100 and got.text("WARNINGS") == "50 more cannot be shown"
+    assert got.finds() == [{"LOGIN": b"a" * 128}] and got.number("TOTAL") == 2
+    assert got.text("WARNINGS") == "1 more cannot be shown"
 
 
 @pytest.mark.parametrize("status, with_token, result", [
