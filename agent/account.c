@@ -43,6 +43,11 @@ struct account *account_new(const char *url, const char *name) {
 	return TAKE_PTR(account);
 }
 
+bool account_is_same(const struct account *a, const struct account *b) {
+	return strcmp(a->url, b->url) == 0 && strcmp(a->name, b->name) == 0 &&
+	       memcmp(a->stamp, b->stamp, ACCOUNT_STAMP_SIZE) == 0;
+}
+
 struct account *account_free(struct account *account) {
 	if (!account)
 		return NULL;

@@ -17,6 +17,9 @@ struct secret;
  */
 #define ACCOUNT_FOR_READ "/read"
 
+/* Of the record that it was read from: random, and another one each time that it is written. */
+#define ACCOUNT_STAMP_SIZE 24
+
 struct account {
 	char *url;  /* canonical index URL */
 	char *name; /* with ACCOUNT_FOR_READ at its end, or without */
@@ -32,6 +35,7 @@ struct account {
 	int64_t expires;    /* Unix time as the person told it; 0: not told */
 	char *scope;        /* as told, for people; NULL: not told */
 	char *crates;       /* as told */
+	uint8_t stamp[ACCOUNT_STAMP_SIZE]; /* zeros: not read from a store */
 	/* NULL unless it was asked for. */
 	struct secret *token;
 };
@@ -46,6 +50,8 @@ char *account_read_name(const char *name);
 bool account_is_for_read(const struct account *account);
 /* How much of the name is what the person gave: for "%.*s". */
 int account_given_size(const struct account *account);
+/* Both were read from the same record, which nobody has written in between: token and all. */
+bool account_is_same(const struct account *a, const struct account *b);
 /* Its token goes to whoever asks to read. */
 bool account_is_readable(const struct account *account);
 

@@ -12,9 +12,11 @@
 #include "agent/child.h"
 #include "agent/consignment.h"
 #include "agent/derive.h"
+#include "agent/dispatch.h"
 #include "agent/home.h"
 #include "agent/listener.h"
 #include "agent/log.h"
+#include "agent/mandate.h"
 #include "agent/prompt.h"
 #include "agent/rule/grant.h"
 #include "agent/session.h"
@@ -77,13 +79,15 @@ void agent_lock(struct agent *agent, const char *why) {
 
 	grant_drop_all(&agent->grants);
 	witness_lock_all(agent);
+	mandate_lock_all(agent);
 	expiring_done(&agent->expiring);
 	for (struct session *s = agent->sessions; s; s = next) {
 		next = s->next;
 		session_drop_secret(s);
 		if (s->consignment)
 			consignment_lock(s->consignment);
-		if (!session_is_running(s) || !s->operation || s->is_held)
+		if (!session_is_running(s) || !s->operation || s->is_held ||
+			dispatch_row(s)->survives_lock)
 			continue;
 		/* Whatever was asked or typed for it is forgotten here and now. */
 		session_set_operation(s, NULL, NULL);
@@ -106,7 +110,8 @@ static bool has_running_session(const struct agent *agent) {
 /* Crates that were approved keep the store open, as a grant does; others only the agent. */
 static bool has_consignment(const struct agent *agent, bool is_approved) {
 	for (const struct session *s = agent->sessions; s; s = s->next) {
-		if (s->consignment && (!is_approved || consignment_account(s->consignment)))
+		if (s->consignment && (is_approved ? consignment_account(s->consignment) != NULL
+						   : consignment_is_alive(s->consignment)))
 			return true;
 	}
 	return false;

@@ -20,6 +20,7 @@ struct child;
 struct endpoint;
 struct grant;
 struct listener;
+struct mandate;
 struct derive;
 struct prompt;
 struct secret;
@@ -62,10 +63,11 @@ struct agent {
 	struct prompt *prompts;        /* asking, or waiting for their terminal */
 	struct derive *derivations;    /* deriving a key, or waiting for their turn */
 	struct grant *grants;
+	struct mandate *mandates;      /* approvals, asked for or given */
 	struct witness *witnesses;     /* looking whether the index lists what was approved */
 	size_t n_witnesses;
 	size_t n_parcels;              /* crates that wait to be published, over all sessions */
-	uint64_t n_reserved_bytes;     /* memory for those that are being sealed */
+	uint64_t n_sealed_bytes;       /* of their files, those included that are being sealed */
 	size_t n_inits;                /* looking for a place for a store */
 	struct alarms alarms;
 	struct expiring expiring;

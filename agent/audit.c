@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,8 +79,22 @@ static const char *decision(const struct audit_entry *entry) {
 	return entry->refusal == REFUSAL_NONE ? "done" : "refused";
 }
 
+static void write_users(struct json_writer *writer, const char *users) {
+	if (!users)
+		return;
+	json_write_array(writer, "users");
+	while (*users) {
+		size_t size = strcspn(users, "\n");
+
+		json_write_bytes(writer, NULL, users, size);
+		users += size + (users[size] == '\n');
+	}
+	json_write_array_end(writer);
+}
+
 static void compose(struct json_writer *writer, const struct audit_entry *entry) {
-	_cleanup_(freep) char *who = entry->peer ? peer_describe(entry->peer) : NULL;
+	_cleanup_(freep) char *who =
+		entry->peer && !entry->claimed ? peer_describe(entry->peer) : NULL;
 	time_t now = time(NULL);
 	char stamp[32] = "";
 	struct tm tm;
@@ -94,10 +109,11 @@ static void compose(struct json_writer *writer, const struct audit_entry *entry)
 	write_optional(writer, "crate", entry->crate);
 	write_optional(writer, "vers", entry->version);
 	write_optional(writer, "cksum", entry->checksum);
+	write_users(writer, entry->users);
 	json_write_string(writer, "decision", decision(entry));
 	if (entry->refusal != REFUSAL_NONE)
 		json_write_string(writer, "refusal", refusal_name(entry->refusal));
-	write_optional(writer, "claimed-peer", who);
+	write_optional(writer, "claimed-peer", entry->claimed ? entry->claimed : who);
 	json_write_object_end(writer);
 }
 

@@ -23,7 +23,9 @@ struct audit_entry {
 	const char *checksum;
 	enum refusal refusal; /* REFUSAL_NONE: it was done */
 	const char *decision; /* another word than done or refused: "begun", "unknown"; or NULL */
+	const char *users;    /* whom it is about, a line each */
 	const struct peer *peer;
+	const char *claimed; /* in place of `peer`: as it was described before */
 };
 
 /* Opens nothing yet. 0 or -ENOMEM. */

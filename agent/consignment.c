@@ -1,13 +1,17 @@
 #include "consignment.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "agent/account.h"
 #include "agent/agent.h"
 #include "agent/log.h"
+#include "agent/room.h"
+#include "agent/route.h"
+#include "agent/session.h"
+#include "protocol/secret.h"
 
 struct consignment {
 	struct agent *agent;
@@ -15,7 +19,8 @@ struct consignment {
 	struct parcel **parcels;
 	size_t n_parcels;
 	struct account *account; /* once approved */
-	uint64_t approved_usec;
+	struct route *route;	 /* of its index, since it was approved, without a token */
+	uint64_t approved_usec, touched_usec;
 	bool needs_verify;
 };
 
@@ -61,6 +66,7 @@ static void consignment_drop(struct consignment *consignment, size_t index) {
 	struct parcel *parcel = consignment->parcels[index];
 
 	consignment->agent->n_parcels--;
+	consignment->agent->n_sealed_bytes -= parcel->size;
 	parcel_free(parcel);
 	consignment->parcels[index] = consignment->parcels[--consignment->n_parcels];
 }
@@ -72,50 +78,63 @@ struct consignment *consignment_free(struct consignment *consignment) {
 		consignment_drop(consignment, consignment->n_parcels - 1);
 	free(consignment->parcels);
 	account_free(consignment->account);
+	route_free(consignment->route);
 	free(consignment->url);
 	free(consignment);
 	return NULL;
 }
 
-/* What the kernel could give without swapping (proc(5), MemAvailable); 0 if it does not say. */
-static uint64_t available_bytes(void) {
-	unsigned long long kib = 0;
-	char line[128];
-	FILE *file = fopen("/proc/meminfo", "re");
+size_t consignment_places(void) {
+	struct rlimit limit;
 
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			break;
-	}
-	(void) fclose(file);
-	return kib * 1024;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 8 > PARCELS_ALL_MAX)
+		return PARCELS_ALL_MAX;
+	return (size_t) limit.rlim_cur / 8;
 }
 
-/*
- * Half of what is free, for the client has a copy of its own in the page cache, and the
- * build needs some. A file of this size costs it once: no process has it in its own memory.
- */
-enum refusal consignment_make_room(const struct consignment *consignment, uint64_t *size_max) {
-	struct agent *agent = consignment->agent;
-	uint64_t available = available_bytes(), reserved = agent->n_reserved_bytes;
+/* Of another connection that waits for nothing of ours; the oldest stand last. */
+static struct consignment **find_forgotten(const struct consignment *consignment) {
+	struct consignment **oldest = NULL;
 
-	if (consignment->n_parcels >= PARCELS_MAX ||
-		agent->n_parcels >= PARCELS_ALL_MAX)
+	for (struct session *s = consignment->agent->sessions; s; s = s->next) {
+		if (s->consignment && s->consignment != consignment && !session_is_running(s) &&
+			!consignment_account(s->consignment))
+			oldest = &s->consignment;
+	}
+	return oldest;
+}
+
+enum refusal consignment_make_place(struct consignment *consignment) {
+	const struct agent *agent = consignment->agent;
+
+	if (consignment->n_parcels >= PARCELS_MAX)
 		return REFUSAL_BUSY;
-	if (available == 0)
-		log_warning("/proc/meminfo does not tell how much memory is free");
-	else if (available / 2 <= reserved)
+	while (agent->n_parcels >= consignment_places()) {
+		struct consignment **forgotten = find_forgotten(consignment);
+
+		if (!forgotten)
+			return REFUSAL_BUSY;
+		log_warning("%zu sealed crates that nobody has approved are dropped for others",
+			(*forgotten)->n_parcels);
+		*forgotten = consignment_free(*forgotten);
+	}
+	return REFUSAL_NONE;
+}
+
+enum refusal consignment_take_room(const struct consignment *consignment, uint64_t size) {
+	struct agent *agent = consignment->agent;
+	uint64_t available = room_available();
+
+	if (available > UINT64_MAX / 4)
+		log_warning("nothing tells how much memory is free");
+	else if (agent->n_sealed_bytes + size > (available + agent->n_sealed_bytes) / 2)
 		return REFUSAL_NO_ROOM;
-	else if (available / 2 - reserved < *size_max)
-		*size_max = available / 2 - reserved;
-	agent->n_reserved_bytes += *size_max;
+	agent->n_sealed_bytes += size;
 	return REFUSAL_NONE;
 }
 
 void consignment_give_back(const struct consignment *consignment, uint64_t size) {
-	consignment->agent->n_reserved_bytes -= size;
+	consignment->agent->n_sealed_bytes -= size;
 }
 
 int consignment_add(struct consignment *consignment, struct parcel *parcel) {
@@ -137,6 +156,8 @@ int consignment_add(struct consignment *consignment, struct parcel *parcel) {
 	consignment->parcels = parcels;
 	consignment->parcels[consignment->n_parcels++] = parcel;
 	consignment->agent->n_parcels++;
+	consignment->agent->n_sealed_bytes += parcel->size;
+	consignment->touched_usec = agent_now_usec(consignment->agent);
 	return 0;
 }
 
@@ -163,12 +184,38 @@ struct parcel *consignment_find(
 	return NULL;
 }
 
+void consignment_renew(struct consignment *consignment) {
+	consignment_lock(consignment);
+	for (size_t i = 0; i < consignment->n_parcels; i++) {
+		struct parcel *parcel = consignment->parcels[i];
+
+		parcel->is_asked = parcel->is_first = parcel->is_listed = false;
+		free(parcel->last_version);
+		parcel->last_version = NULL;
+	}
+}
+
+/* Without it, which only a want of memory can be, the index is not asked afterwards. */
+static void consignment_take_route(struct consignment *consignment) {
+	consignment->route = route_free(consignment->route);
+	if (route_new(consignment->agent->store, consignment->url, consignment->account->name,
+		    &consignment->route) == 0)
+		consignment->route->token = secret_free(consignment->route->token);
+}
+
 void consignment_approve(
 	struct consignment *consignment, struct account *account, bool needs_verify) {
 	account_free(consignment->account);
 	consignment->account = account;
 	consignment->approved_usec = agent_now_usec(consignment->agent);
 	consignment->needs_verify = needs_verify;
+	consignment_take_route(consignment);
+	for (size_t i = 0; i < consignment->n_parcels; i++) {
+		struct parcel *parcel = consignment->parcels[i];
+
+		if (parcel->is_refused)
+			parcel->is_sent = parcel->is_refused = false;
+	}
 }
 
 const struct account *consignment_account(const struct consignment *consignment) {
@@ -183,4 +230,20 @@ bool consignment_needs_verify(const struct consignment *consignment) {
 
 void consignment_lock(struct consignment *consignment) {
 	consignment->account = account_free(consignment->account);
+}
+
+int consignment_route(const struct consignment *consignment, struct route **ret) {
+	const struct account *account = consignment_account(consignment);
+
+	if (!consignment->route)
+		return -ENOENT;
+	if (account && route_new(consignment->agent->store, consignment->url, account->name, ret) == 0)
+		return 0;
+	return route_copy(consignment->route, ret);
+}
+
+bool consignment_is_alive(const struct consignment *consignment) {
+	uint64_t now = agent_now_usec(consignment->agent);
+
+	return now - consignment->touched_usec < APPROVAL_USEC || consignment_account(consignment);
 }

@@ -20,8 +20,12 @@
 struct account;
 struct agent;
 struct consignment;
+struct route;
 
-/* Crates on one connection, and on all together: each holds two descriptors. */
+/*
+ * Crates on one connection, and on all together: each holds two descriptors, so where there
+ * are few of those it is fewer.
+ */
 #define PARCELS_MAX 128
 #define PARCELS_ALL_MAX 256
 /* How long an approval is good for: a verify build of a workspace takes its time. */
@@ -39,7 +43,9 @@ struct parcel {
 	/* What the index said when it was proposed. */
 	bool is_asked, is_first, is_listed;
 	char *last_version;
-	bool is_verified, is_sent;
+	bool is_verified;
+	bool is_sent;	 /* or it may be: not a second time for this approval */
+	bool is_refused; /* it surely did not get there */
 };
 
 struct parcel *parcel_new(void);
@@ -51,11 +57,17 @@ struct consignment *consignment_free(struct consignment *consignment);
 DEFINE_CLEANUP(struct consignment, consignment_free)
 
 /*
- * Reserves memory to seal another file of at most *size_max bytes, which shrinks to what there
- * is room for. REFUSAL_NONE (give it back when it is sealed or will not be), _BUSY for too many
- * crates, _NO_ROOM.
+ * May one more crate be sealed? REFUSAL_NONE; REFUSAL_BUSY for too many on this connection, or
+ * on all together after those were dropped that nobody has approved and that wait the longest.
  */
-enum refusal consignment_make_room(const struct consignment *consignment, uint64_t *size_max);
+enum refusal consignment_make_place(struct consignment *consignment);
+
+/*
+ * Reserves memory for a file of that size. All that are sealed together take at most half of
+ * what there would be without them, for the client has a copy of its own, and its build needs
+ * some. REFUSAL_NONE (give it back when it was added or will not be), or _NO_ROOM.
+ */
+enum refusal consignment_take_room(const struct consignment *consignment, uint64_t size);
 void consignment_give_back(const struct consignment *consignment, uint64_t size);
 
 /*
@@ -71,14 +83,26 @@ struct parcel *consignment_at(const struct consignment *consignment, size_t inde
 struct parcel *consignment_find(
 	const struct consignment *consignment, const char *crate, const char *version);
 
+/* Begins a new question: the approval ends, and what the index said is forgotten. */
+void consignment_renew(struct consignment *consignment);
 /*
  * A person has said yes to all that is in it, for this account (without its token), which
- * is taken over.
+ * is taken over. What was refused before may be tried again.
  */
 void consignment_approve(
 	struct consignment *consignment, struct account *account, bool needs_verify);
 /* The account that it was approved for; NULL where it was not, or not any more. */
 const struct account *consignment_account(const struct consignment *consignment);
 bool consignment_needs_verify(const struct consignment *consignment);
+/*
+ * How its index is reached: as the account says if the store is open, else as it said at the
+ * approval, without a token. 0 and *ret (caller frees), -ENOENT if it never was approved, or
+ * another negative errno.
+ */
+int consignment_route(const struct consignment *consignment, struct route **ret);
+/* Is there somebody who may still want it? Nobody does for ever. */
+bool consignment_is_alive(const struct consignment *consignment);
+/* How many crates there may be on all connections together, by the limit of descriptors. */
+size_t consignment_places(void);
 /* The approval ends. */
 void consignment_lock(struct consignment *consignment);

@@ -31,10 +31,10 @@
 
 struct deed {
 	struct agent *agent;
-	struct peer peer; /* a copy without its pidfd, for the audit log */
+	char *claimed; /* who asked for it, as described when it was begun; NULL without memory */
 	enum errand errand;
 	const char *op;
-	char *url, *account, *crate, *version, *checksum;
+	char *url, *account, *crate, *version, *checksum, *users;
 	struct deed_result result;
 	bool is_recorded;
 	struct job *job;
@@ -57,7 +57,8 @@ static int deed_audit(const struct deed *deed, const char *decision, enum refusa
 		.checksum = deed->checksum,
 		.refusal = refusal,
 		.decision = decision,
-		.peer = &deed->peer,
+		.users = deed->users,
+		.claimed = deed->claimed ? deed->claimed : "?",
 	};
 
 	return audit_write(deed->agent->audit, &entry);
@@ -188,8 +189,7 @@ static int deed_fill(struct deed *deed, const struct peer *peer, const struct de
 
 	deed->errand = ask->errand;
 	deed->op = ask->op;
-	deed->peer = *peer;
-	deed->peer.pidfd = -1;
+	deed->claimed = peer_describe(peer);
 	if (r == 0)
 		r = copy_text(&deed->account, ask->account->name);
 	if (r == 0)
@@ -198,6 +198,8 @@ static int deed_fill(struct deed *deed, const struct peer *peer, const struct de
 		r = copy_text(&deed->version, ask->version);
 	if (r == 0)
 		r = copy_text(&deed->checksum, ask->checksum);
+	if (r == 0)
+		r = copy_text(&deed->users, ask->users);
 	return r;
 }
 
@@ -270,6 +272,8 @@ struct deed *deed_free(struct deed *deed) {
 	free(deed->crate);
 	free(deed->version);
 	free(deed->checksum);
+	free(deed->users);
+	free(deed->claimed);
 	free(deed);
 	return NULL;
 }

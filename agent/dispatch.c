@@ -34,12 +34,12 @@ static const struct dispatch_row rows[] = {
 	[KIND_TRUST] = {trust_check, trust_handle, NEEDS_OPEN, ACT_LOOSEN},
 	[KIND_IMPORT] = {NULL, import_handle, NEEDS_NOTHING, ACT_NONE},
 	/* What was sealed and approved lies with the connection; the store is asked for the token alone. */
-	[KIND_SEAL] = {NULL, seal_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_VERIFY] = {NULL, verify_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_SEAL] = {NULL, seal_handle, NEEDS_NOTHING, ACT_NONE, .survives_lock = true},
+	[KIND_VERIFY] = {NULL, verify_handle, NEEDS_NOTHING, ACT_NONE, .survives_lock = true},
 	/* As with `get`: one passphrase unlocks and approves. */
 	[KIND_PROPOSE] = {propose_check, propose_handle, NEEDS_WAKE, ACT_RELEASE},
 	[KIND_PUBLISH] = {NULL, publish_handle, NEEDS_NOTHING, ACT_NONE},
-	[KIND_AWAIT] = {NULL, await_handle, NEEDS_NOTHING, ACT_NONE},
+	[KIND_AWAIT] = {NULL, await_handle, NEEDS_NOTHING, ACT_NONE, .survives_lock = true},
 	[KIND_YANK] = {act_check, yank_handle, NEEDS_WAKE, ACT_RELEASE},
 	[KIND_UNYANK] = {act_check, yank_handle, NEEDS_WAKE, ACT_RELEASE},
 	[KIND_OWNER] = {owner_check, owner_handle, NEEDS_WAKE, ACT_RELEASE},

@@ -26,6 +26,8 @@ struct dispatch_row {
 	enum need need;
 	/* What approval (rule/approval) the handler has to get; ACT_NONE if none. */
 	enum act act;
+	/* It holds nothing of the store's, so that a lock need not end it. */
+	bool survives_lock;
 };
 
 /* Runs session->request. */

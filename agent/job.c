@@ -53,6 +53,7 @@ struct job {
 	struct fields *answer;
 	job_done_t done;
 	job_progress_t progress;
+	enum refusal given_up; /* why it is ended before its time; REFUSAL_NONE: it is not */
 	void *userdata;
 };
 
@@ -120,7 +121,7 @@ static void job_renew_deadline(struct job *job) {
 
 	(void) sd_event_now(job->agent->event, CLOCK_MONOTONIC, &now); /* A valid clock. */
 	until = now + job->deadline_usec;
-	if (job->end_usec > 0)
+	if (job->end_usec > 0 && job->given_up == REFUSAL_NONE)
 		(void) sd_event_source_set_time(
 			job->deadline, until < job->end_usec ? until : job->end_usec);
 }
@@ -193,6 +194,10 @@ static int job_on_deadline(sd_event_source *source, uint64_t usec, void *userdat
 
 	(void) source;
 	(void) usec;
+	if (job->given_up != REFUSAL_NONE) {
+		job_finish(job, job->given_up, NULL);
+		return 0;
+	}
 	log_warning("worker '%s' did not finish in time, ending it", child_program(job->worker));
 	job_finish(job, REFUSAL_WORKER_TIMEOUT, NULL);
 	return 0;
@@ -265,6 +270,12 @@ void job_allow_progress(struct job *job, uint64_t whole_usec) {
 
 	(void) sd_event_now(job->agent->event, CLOCK_MONOTONIC, &now); /* A valid clock. */
 	job->end_usec = now + whole_usec;
+}
+
+void job_give_up(struct job *job, enum refusal refusal) {
+	job->given_up = refusal;
+	job->end_usec = 0; /* Progress does not put it off any more. */
+	(void) sd_event_source_set_time_relative(job->deadline, 0);
 }
 
 void job_tell_progress(struct job *job, job_progress_t progress) {

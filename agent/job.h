@@ -47,6 +47,9 @@ int job_lend(struct job *job, const struct parked *parked);
  */
 void job_allow_progress(struct job *job, uint64_t whole_usec);
 
+/* Ends the worker, and calls back with this refusal, from the loop. */
+void job_give_up(struct job *job, enum refusal refusal);
+
 /* What each progress frame brought is told as well; the callback must not free the job. */
 typedef void (*job_progress_t)(const struct fields *fields, void *userdata);
 void job_tell_progress(struct job *job, job_progress_t progress);

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "agent/agent.h"
+#include "agent/consignment.h"
 #include "agent/inherited.h"
 #include "agent/log.h"
 #include "agent/peer.h"
@@ -96,7 +97,9 @@ static bool make_place(struct agent *agent) {
 	struct session *oldest = NULL;
 
 	for (struct session *s = agent->sessions; s; s = s->next) {
-		if (s->state == SESSION_READING)
+		/* One that waits for its build has a person's approval, and is not the first to go. */
+		if (s->state == SESSION_READING &&
+			(!s->consignment || !consignment_account(s->consignment)))
 			oldest = s;
 	}
 	if (!oldest)
@@ -204,6 +207,7 @@ static size_t places(void) {
 	n = limit.rlim_cur;
 	if (n == RLIM_INFINITY || n / 2 > SESSIONS_MAX)
 		return SESSIONS_MAX;
+	n -= n > 2 * consignment_places() ? 2 * consignment_places() : n;
 	return n > 2 * FDS_RESERVED ? (size_t) (n - FDS_RESERVED) / 2 : 16;
 }
 

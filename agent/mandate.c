@@ -15,11 +15,15 @@
 #include "agent/store/store.h"
 
 struct mandate {
+	struct mandate *next, **link;
 	struct session *session;
 	char *name;
-	/* Of an open store, when it was asked: the approval is for the account as it was then. */
-	uint64_t generation;
-	bool was_open;
+	/*
+	 * For whom it is, without the token: of an open store the one that the question showed, of a
+	 * locked one the one that was there when it opened.
+	 */
+	struct account *account;
+	bool is_over;
 	struct consent *consent;
 	struct passphrase *passphrase;
 	mandate_done_t done;
@@ -57,22 +61,43 @@ enum refusal mandate_find(
 static void mandate_asked(enum refusal refusal, void *userdata) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	struct mandate *mandate = userdata;
-	const struct session *session = mandate->session;
 
-	if (refusal == REFUSAL_NONE && mandate->was_open &&
-		store_generation(session->agent->store) != mandate->generation)
-		refusal = REFUSAL_BUSY; /* Somebody else has changed it meanwhile. */
-	if (refusal == REFUSAL_NONE)
-		refusal = mandate_find(session, mandate->name, false, &account);
+	if (refusal == REFUSAL_NONE && mandate->account)
+		refusal = mandate_use(mandate, false, &account);
+	else if (refusal == REFUSAL_NONE)
+		refusal = mandate_find(
+			mandate->session, mandate->name, false, &mandate->account);
+	/* They hold the terminal, which is the person's again. */
+	mandate->consent = consent_free(mandate->consent);
+	mandate->passphrase = passphrase_free(mandate->passphrase);
 	mandate->done(refusal, mandate->userdata);
+}
+
+enum refusal mandate_use(
+	const struct mandate *mandate, bool with_token, struct account **ret) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	enum refusal refusal = REFUSAL_LOCKED;
+
+	if (!mandate->is_over)
+		refusal = mandate_find(mandate->session, mandate->name, with_token, &account);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	if (!account_is_same(mandate->account, account))
+		return REFUSAL_NOT_APPROVED;
+	*ret = TAKE_PTR(account);
+	return REFUSAL_NONE;
+}
+
+void mandate_lock_all(struct agent *agent) {
+	for (struct mandate *mandate = agent->mandates; mandate; mandate = mandate->next)
+		mandate->is_over = true;
 }
 
 /* Says that it is not there, or may not be used, before anybody is asked. */
 static enum refusal mandate_ask_open(
 	struct mandate *mandate, const char *text, const char *question) {
-	_cleanup_(account_freep) struct account *account = NULL;
 	struct session *session = mandate->session;
-	enum refusal refusal = mandate_find(session, mandate->name, false, &account);
+	enum refusal refusal = mandate_find(session, mandate->name, false, &mandate->account);
 	int r;
 
 	if (refusal != REFUSAL_NONE)
@@ -104,14 +129,17 @@ enum refusal mandate_new(struct session *session, const char *name, const char *
 	if (!mandate)
 		return REFUSAL_NO_MEMORY;
 	mandate->session = session;
-	mandate->generation = store_generation(session->agent->store);
-	mandate->was_open = store_state(session->agent->store) == STORE_OPEN;
 	mandate->done = done;
 	mandate->userdata = userdata;
 	mandate->name = strdup(name);
 	if (!mandate->name)
 		return REFUSAL_NO_MEMORY;
-	refusal = mandate->was_open
+	mandate->next = session->agent->mandates;
+	mandate->link = &session->agent->mandates;
+	if (mandate->next)
+		mandate->next->link = &mandate->next;
+	session->agent->mandates = mandate;
+	refusal = store_state(session->agent->store) == STORE_OPEN
 			  ? mandate_ask_open(mandate, text, question)
 			  : mandate_ask_locked(mandate, text);
 	if (refusal == REFUSAL_NONE)
@@ -122,6 +150,12 @@ enum refusal mandate_new(struct session *session, const char *name, const char *
 struct mandate *mandate_free(struct mandate *mandate) {
 	if (!mandate)
 		return NULL;
+	if (mandate->link) {
+		*mandate->link = mandate->next;
+		if (mandate->next)
+			mandate->next->link = mandate->link;
+	}
+	account_free(mandate->account);
 	consent_free(mandate->consent);
 	passphrase_free(mandate->passphrase);
 	free(mandate->name);

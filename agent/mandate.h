@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * A person's approval for acts that the agent performs itself, and the account
- * for which it was given. On a locked store the same passphrase unlocks and approves.
+ * A person's approval for acts that the agent performs itself. It is for the account as it
+ * was then: with another token, another API or CA under the same name it is worth nothing.
+ * It ends with the lock. On a locked store the same passphrase unlocks and approves.
  */
 
 #include <stdbool.h>
@@ -11,10 +12,11 @@
 #include "protocol/refusal.h"
 
 struct account;
+struct agent;
 struct mandate;
 struct session;
 
-/* REFUSAL_NONE: approved, the store is open, and the account is there. May free the mandate as its last act. */
+/* REFUSAL_NONE: approved, the store is open, and the account is there. Must not free the mandate. */
 typedef void (*mandate_done_t)(enum refusal refusal, void *userdata);
 
 /*
@@ -25,6 +27,15 @@ enum refusal mandate_new(struct session *session, const char *name, const char *
 	const char *question, mandate_done_t done, void *userdata, struct mandate **ret);
 struct mandate *mandate_free(struct mandate *mandate);
 DEFINE_CLEANUP(struct mandate, mandate_free)
+
+/*
+ * What was approved, for one more act: the account (caller frees), with its token if that is
+ * wanted. REFUSAL_LOCKED once the store was locked, REFUSAL_NOT_APPROVED if it is another by now.
+ */
+enum refusal mandate_use(
+	const struct mandate *mandate, bool with_token, struct account **ret);
+/* The store locks: no approval is good any more. */
+void mandate_lock_all(struct agent *agent);
 
 /*
  * The account of session->url, as long as its token may be used and it is known

@@ -70,6 +70,33 @@ int route_new_approved(
 	return 0;
 }
 
+static int copy_text(char **to, const char *from) {
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+int route_copy(const struct route *route, struct route **ret) {
+	_cleanup_(route_freep) struct route *copy = calloc(1, sizeof(*copy));
+	int r = copy ? copy_text(&copy->url, route->url) : -ENOMEM;
+
+	if (r == 0)
+		r = copy_text(&copy->api, route->api);
+	if (r == 0)
+		r = copy_text(&copy->dl, route->dl);
+	if (r == 0)
+		r = copy_text(&copy->ca_pem, route->ca_pem);
+	if (r == 0)
+		r = copy_text(&copy->proxy, route->proxy);
+	if (r == 0 && route->token)
+		r = secret_from(secret_peek(route->token), secret_size(route->token), &copy->token);
+	if (r < 0)
+		return r;
+	copy->is_plain_http = route->is_plain_http;
+	copy->is_closed = route->is_closed;
+	*ret = TAKE_PTR(copy);
+	return 0;
+}
+
 int route_new_plain(const char *url, struct route **ret) {
 	struct route *route = calloc(1, sizeof(*route));
 

@@ -33,6 +33,8 @@ int route_new(const struct store *store, const char *url, const char *name, stru
  */
 int route_new_approved(
 	const struct store *store, const char *url, const char *name, struct route **ret);
+/* Another one like it, with its token if it has one. 0 and *ret, or -ENOMEM. */
+int route_copy(const struct route *route, struct route **ret);
 /* As anybody may ask, without an account. 0 and *ret, or -ENOMEM. */
 int route_new_plain(const char *url, struct route **ret);
 struct route *route_free(struct route *route);

@@ -14,6 +14,7 @@
 #include "agent/job.h"
 #include "agent/log.h"
 #include "protocol/names.h"
+#include "protocol/request.h"
 
 /* A lent file may lie on a slow disk; one that hangs is given up soon. */
 #define SEAL_SILENCE_USEC (10 * USEC_PER_SEC)
@@ -23,7 +24,7 @@
 
 struct sealing {
 	const struct consignment *consignment;
-	uint64_t n_reserved, size_max;
+	uint64_t n_reserved;
 	struct parcel *parcel;
 	struct job *job;
 	sealing_done_t done;
@@ -71,8 +72,10 @@ static void sealing_finish(struct sealing *sealing, enum refusal refusal, const 
 	sealing->done(refusal, detail, parcel, sealing->userdata);
 }
 
-static enum refusal take_sealed(struct parcel *parcel, const struct fields *answer) {
+static enum refusal take_sealed(
+	struct parcel *parcel, uint64_t n_reserved, const struct fields *answer) {
 	if (fields_get_u64(answer, FIELD_SIZE, &parcel->size) < 0 || parcel->size == 0 ||
+		parcel->size != n_reserved ||
 		fields_get_string(answer, FIELD_CHECKSUM, &parcel->checksum) < 0 ||
 		!sha256_hex_is_valid(parcel->checksum) || !is_sealed(parcel->file, parcel->size)) {
 		log_warning("worker-seal told nonsense");
@@ -85,35 +88,51 @@ static void sealing_sealed(
 	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata) {
 	struct sealing *sealing = userdata;
 
-	if (refusal == REFUSAL_CRATE_TOO_LARGE && sealing->n_reserved < sealing->size_max)
-		refusal = REFUSAL_NO_ROOM;
 	if (refusal == REFUSAL_NONE)
-		refusal = take_sealed(sealing->parcel, answer);
+		refusal = take_sealed(sealing->parcel, sealing->n_reserved, answer);
 	sealing_finish(sealing, refusal, detail);
 }
 
-static int start_seal(
-	struct sealing *sealing, struct agent *agent, const struct parked *file) {
+/* Before the first byte is copied it tells how many there are: is there room for them? */
+static void sealing_progressed(const struct fields *fields, void *userdata) {
+	struct sealing *sealing = userdata;
+	enum refusal refusal;
+	uint64_t size;
+
+	if (sealing->n_reserved > 0 || fields_get_u64(fields, FIELD_TOTAL, &size) < 0)
+		return;
+	refusal = size > 0 && size <= CRATE_SIZE_MAX
+			  ? consignment_take_room(sealing->consignment, size)
+			  : REFUSAL_WORKER_FAILED;
+	if (refusal == REFUSAL_NONE)
+		sealing->n_reserved = size;
+	else
+		job_give_up(sealing->job, refusal);
+}
+
+static int start_seal(struct sealing *sealing, struct agent *agent, const struct parked *file,
+	uint64_t size_max) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
 	int r = fields_new(&task);
 
 	if (r == 0)
-		r = fields_put_u64(task, FIELD_SIZE_MAX, sealing->n_reserved);
+		r = fields_put_u64(task, FIELD_SIZE_MAX, size_max);
 	if (r == 0)
 		r = job_new(agent, WORKER_SEAL, TAKE_PTR(task), &sealing->parcel->file, 1,
 			SEAL_SILENCE_USEC, sealing_sealed, sealing, &sealing->job);
 	if (r == 0)
 		r = job_lend(sealing->job, file);
-	if (r == 0)
-		job_allow_progress(sealing->job, SEAL_WHOLE_USEC);
-	return r;
+	if (r < 0)
+		return r;
+	job_allow_progress(sealing->job, SEAL_WHOLE_USEC);
+	job_tell_progress(sealing->job, sealing_progressed);
+	return 0;
 }
 
 enum refusal sealing_new(struct agent *agent, const struct consignment *consignment, const struct parked *file,
 	uint64_t size_max, sealing_done_t done, void *userdata, struct sealing **ret) {
 	_cleanup_(sealing_freep) struct sealing *sealing = NULL;
 	struct parcel *parcel = parcel_new();
-	enum refusal refusal;
 	int r;
 
 	if (parcel)
@@ -121,13 +140,8 @@ enum refusal sealing_new(struct agent *agent, const struct consignment *consignm
 	if (!sealing)
 		return REFUSAL_NO_MEMORY;
 	sealing->consignment = consignment;
-	sealing->size_max = size_max;
-	refusal = consignment_make_room(consignment, &size_max);
-	if (refusal != REFUSAL_NONE)
-		return refusal;
-	sealing->n_reserved = size_max;
 	parcel->file = new_memory_file("cpub-crate");
-	r = parcel->file < 0 ? parcel->file : start_seal(sealing, agent, file);
+	r = parcel->file < 0 ? parcel->file : start_seal(sealing, agent, file, size_max);
 	if (r < 0)
 		return refusal_from_errno(r);
 	*ret = TAKE_PTR(sealing);
@@ -147,6 +161,21 @@ static char *take_lines(const struct fields *answer, enum field field) {
 	return lines;
 }
 
+/* A crate may need itself for its tests (a dev-dependency), for which nothing has to go up before it. */
+static void drop_line(char *lines, const char *line) {
+	size_t size = strlen(line);
+
+	for (char *at = lines; at && *at;) {
+		size_t length = strcspn(at, "\n");
+		char *next = at + length + (at[length] == '\n');
+
+		if (length == size && memcmp(at, line, size) == 0)
+			memmove(at, next, strlen(next) + 1);
+		else
+			at = next;
+	}
+}
+
 static enum refusal take_inspected(struct parcel *parcel, const struct fields *answer) {
 	if (fields_get_string(answer, FIELD_CRATE, &parcel->crate) < 0 ||
 		!crate_name_is_valid(parcel->crate) ||
@@ -159,6 +188,7 @@ static enum refusal take_inspected(struct parcel *parcel, const struct fields *a
 	(void) fields_get_u64(answer, FIELD_ENTRIES, &parcel->n_entries);
 	parcel->warnings = take_lines(answer, FIELD_WARNINGS);
 	parcel->needs = take_lines(answer, FIELD_NEEDS);
+	drop_line(parcel->needs, parcel->crate);
 	return REFUSAL_NONE;
 }
 

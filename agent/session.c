@@ -287,7 +287,8 @@ static void session_receive(struct session *session) {
 	end = memchr(buffer, '\n', size);
 	r = session_take_lent(session, &message, &n_fds);
 	if (r < 0 || (n_fds > 0 && (!was_idle || (end && end + 1 < buffer + size))))
-		session_break(session, REFUSAL_BAD_DESCRIPTOR);
+		session_break(session, r < 0 && r != -EBADF ? refusal_from_errno(r)
+							    : REFUSAL_BAD_DESCRIPTOR);
 	else if (was_idle && end)
 		session_run(session, buffer, (size_t) (end - buffer));
 	if (session->is_last_answer) {
@@ -303,6 +304,13 @@ static void session_receive(struct session *session) {
 	explicit_bzero(buffer, size);
 }
 
+/* What is under way is ended in order; whoever waits for the end of the terminal does not wait for us. */
+static void session_leave(struct session *session) {
+	(void) sd_event_source_set_enabled(session->io, SD_EVENT_OFF);
+	session->terminal = fd_close(session->terminal);
+	session->is_left = true;
+}
+
 static int session_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
 	struct session *session = userdata;
 
@@ -310,8 +318,8 @@ static int session_on_io(sd_event_source *source, int fd, uint32_t revents, void
 	(void) fd;
 	session->is_in_turn = true;
 	if (session->state == SESSION_RUNNING && (revents & (EPOLLHUP | EPOLLERR)) != 0) {
-		if (session->is_held) /* Sending the answer will tell that nobody is there. */
-			(void) sd_event_source_set_enabled(session->io, SD_EVENT_OFF);
+		if (session->is_held)
+			session_leave(session);
 		else
 			session->state = SESSION_CLOSED;
 	}

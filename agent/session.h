@@ -52,7 +52,7 @@ struct session {
 	struct waiting waiting;
 	struct json_writer answer;
 	size_t n_sent;
-	bool is_in_turn, is_last_answer, is_held;
+	bool is_in_turn, is_last_answer, is_held, is_left;
 	void *operation;
 	void (*operation_free)(void *operation);
 };
@@ -74,6 +74,9 @@ void session_fail(struct session *session, int error, const char *what);
  * peer leaves: something is being written, and what became of it is recorded.
  */
 void session_hold(struct session *session);
+
+/* Of one that is held: the peer has left, and nothing more is to be begun for it. */
+bool session_is_left(const struct session *session);
 
 /* Begins an answer; write it, then session_send. */
 struct json_writer *session_answer(struct session *session, bool is_secret);

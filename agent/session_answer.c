@@ -17,6 +17,10 @@ void session_hold(struct session *session) {
 	session->is_held = true;
 }
 
+bool session_is_left(const struct session *session) {
+	return session->is_left;
+}
+
 void session_drop_secret(struct session *session) {
 	if (session->state != SESSION_WRITING || !session->answer.is_secret)
 		return;

@@ -274,6 +274,9 @@ enum refusal refusal_from_errno(int error) {
 	case -ENOMEM:
 		return REFUSAL_NO_MEMORY;
 	case -EBUSY:
+	case -EMFILE: /* No more descriptors, here or on their way. */
+	case -ENFILE:
+	case -ETOOMANYREFS:
 		return REFUSAL_BUSY;
 	case -ECHILD:
 		return REFUSAL_WORKER_FAILED;

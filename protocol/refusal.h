@@ -144,6 +144,6 @@ enum exit_code refusal_exit_code(enum refusal refusal);
 const char *refusal_sentence(enum refusal refusal);
 /*
  * For failures nobody foresaw: REFUSAL_NO_MEMORY for -ENOMEM, _BUSY for
- * -EBUSY, _WORKER_FAILED for -ECHILD (a worker did not start), else _INTERNAL.
+ * -EBUSY and want of descriptors, _WORKER_FAILED for -ECHILD (a worker did not start), else _INTERNAL.
  */
 enum refusal refusal_from_errno(int error);

@@ -37,6 +37,9 @@ struct request_release {
 #define RELEASES_IN_REQUEST_MAX 64
 #define LOGINS_IN_REQUEST_MAX 10
 
+/* The wire's: a 32-bit length (cargo, crates-io/lib.rs). */
+#define CRATE_SIZE_MAX INT64_C(0xffffffff)
+
 /* Texts are NULL where the request has none. */
 struct request {
 	enum kind kind;

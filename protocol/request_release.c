@@ -111,7 +111,7 @@ static int take_seal(const struct json *root, struct request *request) {
 
 	if (r == -ENOENT)
 		return 0;
-	return r == 0 && request->size_max <= 0 ? -EBADMSG : r;
+	return r == 0 && (request->size_max <= 0 || request->size_max > CRATE_SIZE_MAX) ? -EBADMSG : r;
 }
 
 static int take_propose(const struct json *root, struct request *request) {

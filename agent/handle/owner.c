@@ -140,7 +140,7 @@ static enum refusal owner_start(struct owner *owner) {
 		.crate = session->request->crate,
 		.users = users,
 	};
-	enum refusal refusal = mandate_find(session, owner->name, true, &account);
+	enum refusal refusal = mandate_use(owner->mandate, true, &account);
 	int r;
 
 	if (refusal != REFUSAL_NONE)
@@ -160,7 +160,7 @@ static void owner_next(struct owner *owner) {
 
 		if (!step_logins(owner))
 			continue;
-		refusal = owner_start(owner);
+		refusal = session_is_left(owner->session) ? REFUSAL_DENIED : owner_start(owner);
 		if (refusal == REFUSAL_NONE)
 			return;
 		write_result_begin(owner);
@@ -180,6 +180,7 @@ static struct json_writer *answer_begin(struct session *session) {
 	return writer;
 }
 
+/* Checked again here: to whom this is shown has to be able to trust it. */
 static void write_find(struct json_writer *writer, const struct fields *find) {
 	static const struct {
 		const char *member;
@@ -191,6 +192,10 @@ static void write_find(struct json_writer *writer, const struct fields *find) {
 		_cleanup_(freep) char *text = NULL;
 
 		(void) fields_get_string(find, (uint8_t) texts[i].field, &text); /* May be absent. */
+		for (char *at = text; at && *at; at++) {
+			if (*at < ' ' || *at > '~')
+				*at = '?';
+		}
 		json_write_string(writer, texts[i].member, text);
 	}
 	json_write_object_end(writer);
@@ -233,6 +238,7 @@ static void owner_listed(const struct deed_result *result, void *userdata) {
 	json_write_array(writer, "results");
 	json_write_array_end(writer);
 	write_owners(writer, result->finds);
+	deed_write_lines(writer, "warnings", result->warnings);
 	reply_ok_end(writer);
 	session_send(session);
 }
@@ -257,9 +263,8 @@ static void owner_agreed(enum refusal refusal, void *userdata) {
 	struct owner *owner = userdata;
 	struct session *session = owner->session;
 
-	owner->mandate = mandate_free(owner->mandate);
 	if (refusal == REFUSAL_NONE && is_list(session))
-		refusal = mandate_find(session, owner->name, true, &account);
+		refusal = mandate_use(owner->mandate, true, &account);
 	if (refusal != REFUSAL_NONE) {
 		act_refuse(session, "owner", owner->name, session->request->crate, refusal);
 		return;
@@ -272,6 +277,7 @@ static void owner_agreed(enum refusal refusal, void *userdata) {
 	owner->writer = answer_begin(session);
 	json_write_array(owner->writer, "owners");
 	json_write_array_end(owner->writer);
+	deed_write_lines(owner->writer, "warnings", NULL);
 	json_write_array(owner->writer, "results");
 	owner_next(owner);
 }

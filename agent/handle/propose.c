@@ -135,7 +135,7 @@ static void propose_answer(struct propose *propose, bool is_approved) {
 static void propose_approve(struct propose *propose) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	struct session *session = propose->session;
-	enum refusal refusal = mandate_find(session, propose->name, false, &account);
+	enum refusal refusal = mandate_use(propose->mandate, false, &account);
 	int r;
 
 	if (refusal != REFUSAL_NONE) {
@@ -158,7 +158,6 @@ static void propose_agreed(enum refusal refusal, void *userdata) {
 	struct propose *propose = userdata;
 	bool was_looked = propose->n_looked > 0;
 
-	propose->mandate = mandate_free(propose->mandate);
 	if (refusal != REFUSAL_NONE) {
 		propose_refuse(propose, refusal, NULL);
 		return;
@@ -293,7 +292,7 @@ void propose_handle(struct session *session) {
 	propose->session = session;
 	propose->name = act_account(session);
 	session_set_operation(session, propose, propose_free);
-	/* Whatever was approved before: this is another question. */
-	consignment_lock(session->consignment);
+	/* Whatever was approved and seen before: this is another question. */
+	consignment_renew(session->consignment);
 	propose_start(propose);
 }

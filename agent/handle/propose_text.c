@@ -46,6 +46,8 @@ int propose_text(const struct session *session, const char *name, char **ret) {
 			? "checked after this; what it packages must be the same file"
 			: "NOT checked by a build");
 	act_text_end(out, session);
+	if (n > 1) /* The first lines may be out of sight. */
+		fprintf(out, "In all %zu crates for account %s of %s.\n", n, name, session->url);
 	fprintf(out, "This covers exactly %s, for one hour. A publish is permanent.\n",
 		n == 1 ? "this file" : "these files");
 	return fclose(out) == 0 ? 0 : -ENOMEM;

@@ -47,7 +47,6 @@ struct publish {
 	size_t n_looks;
 	uint64_t until_usec;
 	sd_event_source *timer;
-	struct route *route;
 	struct history *history;
 };
 
@@ -59,7 +58,6 @@ static void publish_free(void *operation) {
 	free(publish->result.warnings);
 	sd_event_source_disable_unref(publish->timer);
 	history_free(publish->history);
-	route_free(publish->route);
 	free(publish);
 }
 
@@ -75,8 +73,8 @@ static struct publish *publish_begin(struct session *session) {
 	return publish;
 }
 
-/* The parcel that the request names, if there is an approval for it. */
-static enum refusal find_approved(struct session *session, struct parcel **ret) {
+/* The parcel that the request names. */
+static enum refusal find_parcel(struct session *session, struct parcel **ret) {
 	const struct request *request = session->request;
 	struct parcel *parcel;
 
@@ -85,8 +83,6 @@ static enum refusal find_approved(struct session *session, struct parcel **ret) 
 	parcel = consignment_find(session->consignment, request->crate, request->version);
 	if (!parcel)
 		return REFUSAL_NOT_SEALED;
-	if (!consignment_account(session->consignment))
-		return REFUSAL_NOT_APPROVED;
 	free(session->url);
 	session->url = strdup(consignment_url(session->consignment));
 	if (!session->url)
@@ -136,6 +132,10 @@ static void publish_doubted(const struct history_answer *answer, void *userdata)
 	if (answer->checksum && strcmp(answer->checksum, publish->parcel->checksum) == 0) {
 		result->outcome = OUTCOME_DONE;
 		result->code = REFUSAL_NONE;
+		result->hint = HINT_NONE;
+		result->retry_after = 0;
+		free(result->detail); /* What was said of the failure that it was not. */
+		result->detail = NULL;
 		publish_audit(publish, REFUSAL_NONE);
 	} else if (answer->checksum) {
 		result->outcome = OUTCOME_REFUSED; /* Somebody else's is there, so ours is not. */
@@ -149,13 +149,27 @@ static void publish_doubted(const struct history_answer *answer, void *userdata)
 	publish_answer(publish);
 }
 
+/*
+ * Asks the index, each time by the way that is open then: a token for reads is held no longer than
+ * one question takes. 0, 1 for an index that cannot be asked, or a negative errno.
+ */
+static int publish_look(struct publish *publish, history_done_t done) {
+	_cleanup_(route_freep) struct route *route = NULL;
+	const struct session *session = publish->session;
+	int r = consignment_route(session->consignment, &route);
+
+	if (r < 0)
+		return r;
+	return history_new(session->agent, route, publish->parcel->crate,
+		publish->parcel->version, done, publish, &publish->history);
+}
+
 static int publish_on_doubt_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 	struct publish *publish = userdata;
 
 	(void) source;
 	(void) usec;
-	if (history_new(publish->session->agent, publish->route, publish->parcel->crate,
-		    publish->parcel->version, publish_doubted, publish, &publish->history) != 0)
+	if (publish_look(publish, publish_doubted) != 0)
 		publish_answer(publish);
 	return 0;
 }
@@ -176,6 +190,7 @@ static int publish_doubt(struct publish *publish) {
 
 static void publish_done(const struct deed_result *result, void *userdata) {
 	struct publish *publish = userdata;
+	bool result_is_refused = result->outcome == OUTCOME_REFUSED;
 
 	publish->result = *result;
 	publish->result.finds = NULL;
@@ -183,8 +198,8 @@ static void publish_done(const struct deed_result *result, void *userdata) {
 	publish->result.detail = result->detail ? strdup(result->detail) : NULL;
 	publish->result.warnings = result->warnings ? strdup(result->warnings) : NULL;
 	publish->deed = deed_free(publish->deed);
-	if (publish->result.outcome != OUTCOME_UNKNOWN || !publish->route ||
-		publish_doubt(publish) < 0)
+	publish->parcel->is_refused = result_is_refused;
+	if (publish->result.outcome != OUTCOME_UNKNOWN || publish_doubt(publish) < 0)
 		publish_answer(publish);
 }
 
@@ -192,13 +207,6 @@ static void publish_progressed(uint64_t done, uint64_t total, void *userdata) {
 	const struct publish *publish = userdata;
 
 	session_progress(publish->session, "upload", done, total);
-}
-
-/* The same account as at the approval: no other token goes out for it, and to no other place. */
-static bool is_same_account(const struct account *a, const struct account *b) {
-	return a->added == b->added && strcmp(a->api, b->api) == 0 &&
-	       (a->ca_pem ? b->ca_pem && strcmp(a->ca_pem, b->ca_pem) == 0 : !b->ca_pem) &&
-	       (a->proxy ? b->proxy && strcmp(a->proxy, b->proxy) == 0 : !b->proxy);
 }
 
 static void publish_send(struct publish *publish, const struct account *account) {
@@ -255,6 +263,8 @@ static enum refusal publish_check(
 	const struct account *approved = consignment_account(consignment);
 	enum refusal refusal;
 
+	if (!approved)
+		return REFUSAL_NOT_APPROVED;
 	if (consignment_needs_verify(consignment) && !parcel->is_verified)
 		return REFUSAL_NOT_VERIFIED;
 	if (parcel->is_listed)
@@ -264,7 +274,8 @@ static enum refusal publish_check(
 	refusal = mandate_find(session, approved->name, true, &account);
 	if (refusal != REFUSAL_NONE)
 		return refusal;
-	if (!is_same_account(approved, account))
+	/* No other token goes out for it, and to no other place. */
+	if (!account_is_same(approved, account))
 		return REFUSAL_NOT_APPROVED;
 	*ret = TAKE_PTR(account);
 	return REFUSAL_NONE;
@@ -274,7 +285,7 @@ void publish_handle(struct session *session) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	struct parcel *parcel = NULL;
 	struct publish *publish;
-	enum refusal refusal = find_approved(session, &parcel);
+	enum refusal refusal = find_parcel(session, &parcel);
 
 	if (refusal == REFUSAL_NONE)
 		refusal = publish_check(session, parcel, &account);
@@ -286,8 +297,6 @@ void publish_handle(struct session *session) {
 	if (!publish)
 		return;
 	publish->parcel = parcel;
-	/* For the case that the answer is lost; taken now, as the store may be locked then. */
-	(void) route_new(session->agent->store, session->url, account->name, &publish->route);
 	publish_send(publish, account);
 }
 
@@ -303,12 +312,12 @@ static void await_answer(struct publish *publish, bool is_listed) {
 	session_send(session);
 }
 
-static int await_look(struct publish *publish);
+static void await_looked(const struct history_answer *answer, void *userdata);
 
 static int await_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 	(void) source;
 	(void) usec;
-	if (await_look(userdata) != 0)
+	if (publish_look(userdata, await_looked) != 0)
 		await_answer(userdata, false);
 	return 0;
 }
@@ -338,18 +347,13 @@ static void await_looked(const struct history_answer *answer, void *userdata) {
 	}
 }
 
-/* 0, 1 for an index that cannot be asked, or a negative errno. */
-static int await_look(struct publish *publish) {
-	return history_new(publish->session->agent, publish->route, publish->parcel->crate,
-		publish->parcel->version, await_looked, publish, &publish->history);
-}
-
 void await_handle(struct session *session) {
 	struct parcel *parcel = NULL;
 	struct publish *publish;
-	enum refusal refusal = find_approved(session, &parcel);
+	enum refusal refusal = find_parcel(session, &parcel);
 	int r;
 
+	/* Of an approval that is over as well: it was sent. */
 	if (refusal == REFUSAL_NONE && !parcel->is_sent && !parcel->is_listed)
 		refusal = REFUSAL_NOT_APPROVED;
 	if (refusal != REFUSAL_NONE) {
@@ -361,10 +365,7 @@ void await_handle(struct session *session) {
 		return;
 	publish->parcel = parcel;
 	publish->until_usec = agent_now_usec(session->agent) + AWAIT_USEC;
-	r = route_new(session->agent->store, session->url,
-		consignment_account(session->consignment)->name, &publish->route);
-	if (r == 0)
-		r = await_look(publish);
+	r = publish_look(publish, await_looked);
 	if (r == 1)
 		await_answer(publish, false);
 	else if (r < 0)

@@ -131,12 +131,23 @@ static void revoke_erase(struct revoke *revoke) {
 	revoke_answer(revoke);
 }
 
+/*
+ * The registry has said in its own words that it does not revoke it. That it was asked too often,
+ * takes no changes for the moment, or has moved, is no such word; nor is a gateway's page.
+ */
+static bool is_declined(const struct deed_result *result) {
+	bool has_words = result->detail && strncmp(result->detail, "HTTP ", 5) != 0;
+
+	return result->outcome == OUTCOME_REFUSED && result->status > 0 &&
+	       (result->code == REFUSAL_TOKEN_SCOPE ||
+		       (result->code == REFUSAL_REGISTRY_REFUSED && has_words));
+}
+
 static void revoke_told(const struct deed_result *result, void *userdata) {
 	struct revoke *revoke = userdata;
 	bool is_dead = result->outcome == OUTCOME_REFUSED && result->code == REFUSAL_TOKEN_UNKNOWN;
 	bool is_gone = result->outcome == OUTCOME_DONE || is_dead;
-	/* No answer at all: nothing is erased, whatever was wished. */
-	bool is_told = result->outcome == OUTCOME_REFUSED && result->status > 0;
+	bool is_told = is_declined(result);
 
 	revoke->detail = result->detail ? strdup(result->detail) : NULL;
 	revoke->code = is_gone ? REFUSAL_NONE : result->code;
@@ -207,6 +218,9 @@ static int revoke_text(struct revoke *revoke) {
 		return -ENOMEM;
 	act_text_begin(out, session, "revoking a token at its registry", revoke->name);
 	act_text_end(out, session);
+	if (revoke->had_reader)
+		fprintf(out, "With it goes the account's token for reads, which is not revoked; for that "
+			     "one first: --for read.\n");
 	if (session->request->forget)
 		fprintf(out, "It is removed from the store even if the registry does not revoke it.\n");
 	return fclose(out) == 0 ? 0 : -ENOMEM;

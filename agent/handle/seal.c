@@ -25,8 +25,6 @@
 /* Without being told so nothing larger is taken: crates.io's own limit, and a large one elsewhere. */
 #define CRATES_IO_SIZE_MAX ((uint64_t) 10 * 1024 * 1024)
 #define SIZE_MAX_DEFAULT ((uint64_t) 512 * 1024 * 1024)
-/* The wire's: a 32-bit length (cargo, crates-io/lib.rs). */
-#define SIZE_MAX_EVER UINT64_C(0xffffffff)
 
 struct lend {
 	struct session *session;
@@ -103,7 +101,7 @@ static uint64_t size_max_of(const struct session *session) {
 	uint64_t told = (uint64_t) session->request->size_max;
 
 	if (told > 0)
-		return told < SIZE_MAX_EVER ? told : SIZE_MAX_EVER;
+		return told;
 	return registry_url_is_crates_io(consignment_url(session->consignment))
 		       ? CRATES_IO_SIZE_MAX
 		       : SIZE_MAX_DEFAULT;
@@ -126,12 +124,16 @@ static enum refusal seal_prepare(struct session *session) {
 		return REFUSAL_BAD_DESCRIPTOR;
 	if (registry_url_canonical(session->request->index_url, &session->url) < 0)
 		return REFUSAL_BAD_URL;
-	if (session->consignment &&
-		strcmp(consignment_url(session->consignment), session->url) == 0)
-		return REFUSAL_NONE;
-	session->consignment = consignment_free(session->consignment);
-	r = consignment_new(session->agent, session->url, &session->consignment);
-	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
+	if (session->consignment && strcmp(consignment_url(session->consignment), session->url) != 0)
+		session->consignment = consignment_free(session->consignment);
+	if (!session->consignment) {
+		r = consignment_new(session->agent, session->url, &session->consignment);
+		if (r < 0)
+			return refusal_from_errno(r);
+	}
+	/* Also if nothing comes of it: what was approved is no longer what is meant. */
+	consignment_lock(session->consignment);
+	return consignment_make_place(session->consignment);
 }
 
 void seal_handle(struct session *session) {

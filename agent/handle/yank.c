@@ -89,7 +89,7 @@ static enum refusal yank_start(struct yank *yank) {
 		.crate = release->crate,
 		.version = release->version,
 	};
-	enum refusal refusal = mandate_find(session, yank->name, true, &account);
+	enum refusal refusal = mandate_use(yank->mandate, true, &account);
 	int r;
 
 	if (refusal != REFUSAL_NONE)
@@ -106,7 +106,9 @@ static void yank_next(struct yank *yank) {
 	struct session *session = yank->session;
 
 	while (yank->n_done < session->request->n_releases) {
-		enum refusal refusal = yank_start(yank);
+		/* Whoever presses ^C means those that are not sent yet. */
+		enum refusal refusal =
+			session_is_left(session) ? REFUSAL_DENIED : yank_start(yank);
 
 		if (refusal == REFUSAL_NONE)
 			return;
@@ -123,7 +125,6 @@ static void yank_agreed(enum refusal refusal, void *userdata) {
 	struct yank *yank = userdata;
 	struct session *session = yank->session;
 
-	yank->mandate = mandate_free(yank->mandate);
 	if (refusal != REFUSAL_NONE) {
 		act_refuse(session, is_yank(session) ? "yank" : "unyank", yank->name,
 			session->request->releases[0].crate, refusal);

@@ -1,5 +1,6 @@
 #include "ledger.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -103,9 +104,14 @@ static int open_record(const struct seal *seal, const struct image_record *recor
 	int r;
 
 	r = seal_decrypt(seal, record->id, record->bytes, record->size, &fields);
+	if (r == 0)
+		r = account_read(fields, with_token, ret);
 	if (r < 0)
 		return r;
-	return account_read(fields, with_token, ret);
+	/* The nonce: it opened, so there is one. */
+	static_assert(ACCOUNT_STAMP_SIZE == CIPHER_NONCE_SIZE, "a stamp is a nonce");
+	memcpy((*ret)->stamp, record->bytes + SEAL_TAGS_SIZE, ACCOUNT_STAMP_SIZE);
+	return 0;
 }
 
 int ledger_find(const struct image *image, const struct seal *seal, const char *url,

@@ -68,7 +68,7 @@ enum field {
 	FIELD_RETRY_AFTER,     /* u64: Unix time */
 	FIELD_DATE,	       /* u64: Unix time of the answer's Date header; any errand */
 	FIELD_DONE,	       /* u64: bytes, in a progress frame; seal, too */
-	FIELD_TOTAL,	       /* u64: bytes, in a progress frame; seal, too */
+	FIELD_TOTAL,	       /* u64: bytes, in a progress frame; seal, too; of a list, how many there are */
 	FIELD_MESSAGE,	       /* what the registry says of a success, cleaned */
 	FIELD_LOGIN,	       /* in a find: an owner's login; FIELD_FOUND and the tags after it */
 	FIELD_OWNER_KIND,      /* in a find: "user" or "team" */

@@ -51,8 +51,8 @@ static void run_done(struct run *run) {
 
 /* Takes the text over; NULL is a failure. */
 static void arguments_take(struct arguments *arguments, char *text) {
-	char **items = text ? reallocarray(arguments->items, arguments->n + 2, sizeof(*items))
-			    : NULL;
+	char **items =
+		text ? reallocarray(arguments->items, arguments->n + 2, sizeof(*items)) : NULL;
 
 	if (!items) {
 		free(text);
@@ -196,8 +196,8 @@ static int set_provider(const struct cargo *cargo, struct changes *changes,
 	return 0;
 }
 
-static void set_compiler(const struct cargo *cargo, struct changes *changes,
-	struct arguments *environment) {
+static void set_compiler(
+	const struct cargo *cargo, struct changes *changes, struct arguments *environment) {
 	changes_add(changes, "RUSTC_WRAPPER");
 	arguments_add(environment, "RUSTC_WRAPPER=");
 	changes_add(changes, "RUSTC_WORKSPACE_WRAPPER");

@@ -139,8 +139,8 @@ static int check_toolchain(const char *path, char **ret_error) {
 	if (!has_path)
 		return 0;
 	r = complaint_make(ret_error,
-		"'%s' names a toolchain by its path, and rustup would run the cargo there before you "
-		"have approved anything; choose one yourself with RUSTUP_TOOLCHAIN",
+		"'%s' names a toolchain by its path, and rustup would run the cargo there before "
+		"you have approved anything; choose one yourself with RUSTUP_TOOLCHAIN",
 		path);
 	return r == -EINVAL ? -EPERM : r;
 }

@@ -45,8 +45,26 @@ static void remove_entry(int parent_fd, const char *name, unsigned depth) {
 	(void) unlinkat(parent_fd, name, AT_REMOVEDIR);
 }
 
-/* The target folder alone: its parent is the project, or a place that the person chose. */
+/* What is missing of the folders above it, as cargo makes them; they stay. */
+static int make_parents(const char *path) {
+	_cleanup_(freep) char *parent = strdup(path);
+
+	if (!parent)
+		return -ENOMEM;
+	for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(parent, 0777) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return 0;
+}
+
 static int make_target(struct workplace *workplace, const char *target) {
+	int r = make_parents(target);
+
+	if (r < 0)
+		return r;
 	if (mkdir(target, 0777) < 0)
 		return errno == EEXIST ? 0 : -errno;
 	workplace->made_target = strdup(target);

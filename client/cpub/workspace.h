@@ -31,8 +31,8 @@ const char *workspace_registry(const struct workspace *workspace);
  * after *index, which starts at 0, NULL at the end. With `is_default` only those that cargo
  * takes where none is named.
  */
-const char *workspace_next(const struct workspace *workspace, bool is_private, bool is_default,
-	size_t *index);
+const char *workspace_next(
+	const struct workspace *workspace, bool is_private, bool is_default, size_t *index);
 
 /* cargo was not called for one package, but for the top of a workspace without one of its own. */
 bool workspace_is_virtual(const struct workspace *workspace);

@@ -85,11 +85,22 @@ def test_case_88_crates_io_tells_where_to_revoke_it_by_hand(desk, crates_io):
     assert crates_io.gate.knows(sha256(TOKEN))
 
 
-def test_case_89_token_that_is_dead_already_is_removed_and_not_called_revoked(account):
+def test_case_89_token_that_is_dead_already_is_removed_and_not_called_revoked(desk, crates_io):
+    desk.succeed("login", "--with-token", "--account", "dead", given=TOKEN + "\n")
+    crates_io.revoke_token(TOKEN)
+    terminal = desk.terminal("revoke", "--account", "dead")
+    terminal.answers(REVOKE, "y")
+    assert terminal.ends() == 0
+    assert "was dead already" in terminal.seen and "Revoked at" not in terminal.seen
+    assert '"dead"' not in desk.succeed("--json", "list")
+
+
+def test_case_89_other_registry_does_not_make_a_token_dead_in_the_words_of_crates_io(account):
     account.registry.revoke_token(account.token)
-    done = account.do("revoke", prompt=REVOKE, answer="y")
-    assert done.status == 0 and account.stored() == []
-    assert "was dead already" in done.text and "Revoked at" not in done.text
+    status, answer = revoke(account)
+    assert (status, answer["outcome"], answer["code"]) == (6, "not-revoked", "registry-refused")
+    assert answer["detail"] == "authentication failed"
+    assert answer["erased"] is False and account.stored() == ["all"]
 
 
 # Case 90, and whoever else answers: nothing is erased.
@@ -98,6 +109,10 @@ def test_case_89_token_that_is_dead_already_is_removed_and_not_called_revoked(ac
     (dict(done=True, cut=NOT_EVEN_A_STATUS), "unknown", "outcome-unknown", 7),
     (dict(status=502, body="<html>Bad Gateway</html>"), "unknown", "outcome-unknown", 7),
     (dict(status=200, body="<html>Log in to the network</html>"), "unknown", "answer-invalid", 7),
+    (dict(status=200, body={"error": "not implemented"}), "unknown", "answer-invalid", 7),
+    (dict(status=200, body=b""), "unknown", "answer-invalid", 7),
+    (dict(done=True, status=303, headers=[("Location", "https://localhost:1/")]), "unknown",
+     "answer-invalid", 7),
 ])
 def test_where_nobody_knows_it_stays_even_if_it_is_to_be_forgotten(
         account, rule, outcome, refusal, status):

@@ -19,7 +19,7 @@ READ_ONLY = "crates.io is currently in read-only mode. Please check https://stat
 OK = '{"ok":true}'
 # All that change something, and how each is told that it was done.
 WRITES = {"PUBLISH": "{}", "YANK": OK, "UNYANK": OK, "OWNERS_ADD": OK, "OWNERS_REMOVE": OK,
-          "REVOKE": "{}"}
+          "REVOKE": OK}
 LOST = "unknown outcome-unknown"
 
 
@@ -47,7 +47,8 @@ def test_request_is_what_cargo_sends(errand, request_line, content_type, body):
     """Cases 56, 67, 69 and 71, each byte: nothing less, and no header more."""
     users = {"USERS": "a\ngithub:o:t"} if errand.startswith("OWNERS") else {}
     for token in (TOKEN, "Bearer " + TOKEN):
-        got, wire = act_at(saying(200, '{"ok":true,"users":[]}'), errand, TOKEN=token, **users)
+        done = saying(200, WRITES.get(errand, '{"users":[]}'))
+        got, wire = act_at(done, errand, TOKEN=token, **users)
         assert got.result == "done"
         head, _, sent = wire.got.partition(b"\r\n\r\n")
         first, *headers = head.decode().split("\r\n")
@@ -133,8 +134,9 @@ def test_answer_of_each_kind_is_told_apart(errand):
     assert ask(503, error(READ_ONLY)).result == "refused registry-unavailable"
     for status in (500, 503, 408):
         assert ask(status, b"").result == LOST
-    html = ask(200, b"<html>log in</html>")
-    assert html.result == "unknown answer-invalid"
+    for status, body in ((200, b"<html>log in</html>"), (202, '{"status":"queued"}'), (202, done),
+                         (201, '{"error":"quota"}'), (200, '{"ok":"false"}'), (303, b"")):
+        assert ask(status, body).result == "unknown answer-invalid"
 
 
 def test_case_59_warnings_are_shown():
@@ -170,15 +172,26 @@ def test_owners_are_listed():
              '{"login":"github:o:t","kind":"team","name":null},{"login":"b","kind":"x"},7]}')
     got, _ = act_at(saying(200, users), "OWNERS_LIST")
     assert got.result == "done" and got.text("WARNINGS") == "2 more cannot be shown"
+    assert got.number("TOTAL") == 5
     assert got.finds() == [
         {"LOGIN": b"a", "OWNER_KIND": b"user", "NAME": b"?? B?"},
         {"LOGIN": b"github:o:t", "OWNER_KIND": b"team"}, {"LOGIN": b"b"}]
 
 
 def test_list_of_owners_has_an_end():
-    users = '{"users":[%s]}' % ",".join('{"login":"u%d"}' % n for n in range(150))
+    for n, warning in ((150, "50 more cannot be shown"), (100, None), (0, None)):
+        users = '{"users":[%s]}' % ",".join('{"login":"u%d"}' % i for i in range(n))
+        got, _ = act_at(saying(200, users), "OWNERS_LIST")
+        assert len(got.finds()) == min(n, 100) and got.number("TOTAL") == n
+        assert got.text("WARNINGS") == warning
+
+
+def test_login_that_is_too_long_is_nobodys():
+    """Cut, it could be another's."""
+    users = '{"users":[{"login":"%s"},{"login":"%s"}]}' % ("a" * 128, "b" * 129)
     got, _ = act_at(saying(200, users), "OWNERS_LIST")
-    assert len(got.finds()) == 100 and got.text("WARNINGS") == "50 more cannot be shown"
+    assert got.finds() == [{"LOGIN": b"a" * 128}] and got.number("TOTAL") == 2
+    assert got.text("WARNINGS") == "1 more cannot be shown"
 
 
 @pytest.mark.parametrize("status, with_token, result", [
@@ -191,7 +204,9 @@ def test_owners_that_are_not_listed(status, with_token, result):
 
 
 @pytest.mark.parametrize("status, body, result", [
-    (204, "", "done"), (403, error("authentication failed"), "refused token-unknown"),
+    (204, "", "done"), (200, OK, "done"), (200, "", "unknown answer-invalid"),
+    (200, "{}", "unknown answer-invalid"), (200, '{"error":"no"}', "unknown answer-invalid"),
+    (403, error("authentication failed"), "refused registry-refused"),  # As it is not crates.io.
     (403, error(PERMISSIONS), "refused token-scope"), (403, "", "refused registry-refused"),
     (401, "", "refused registry-refused"), (404, "", "refused registry-refused"),
     (405, "", "refused registry-refused"),
@@ -278,11 +293,14 @@ def test_answer_that_is_lost_leaves_the_outcome_unknown(errand, behave):
 
 def test_tls_that_is_cut_is_no_end_of_an_answer(certificate, ca):
     """Whoever sits in between can end it early, and an empty answer is a success of a publish."""
-    for errand in ("PUBLISH", "REVOKE"):
+    close = b"Connection: close\r\n\r\n"
+    wholes = {"PUBLISH": (b"Content-Length: 0\r\n\r\n", close + b"{}",
+                          b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+              "REVOKE": (close + OK.encode(),)}
+    for errand in wholes:
         got, _ = act_at(raw(b"HTTP/1.1 200 OK\r\n\r\n"), errand, certificate, CA_PEM=ca)
         assert got.result == LOST
-        for whole in (b"Content-Length: 0\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                      b"Connection: close\r\n\r\n{}"):
+        for whole in wholes[errand]:
             got, _ = act_at(raw(b"HTTP/1.1 200 OK\r\n" + whole), errand, certificate, CA_PEM=ca)
             assert got.result == "done"
 

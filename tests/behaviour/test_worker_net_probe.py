@@ -134,12 +134,13 @@ def test_reason_of_a_lock_is_no_verdict_of_its_own(words):
     ("", 403, "unknown"), ("This account is locked until ", 403, "locked")])
 def test_words_of_the_server_are_cleaned_and_cut(start, status, verdict):
     said = start + "\x1b[31m\r\n\u00e4\u202e" + "x" * 1000
-    expected = (start + "?[31m???????" + "x" * 200)[:200]
+    expected = (start + "?[31m  ?????" + "x" * 200)[:200]
     assert answered(status, error(said)) == (verdict, expected)
 
 
 @pytest.mark.parametrize("said", [
-    "no such token: %s", "%s", "x" * 180 + "%s"], ids=["inside", "alone", "cut"])
+    "no such token: %s", "%s", "x" * 180 + "%s", "x" * 190 + "%s"],
+    ids=["inside", "alone", "cut", "cut-short"])
 def test_words_that_repeat_the_token_are_kept_back(said):
     assert answered(403, error(said % TOKEN)) == ("unknown", None)
     assert answered(403, (said % TOKEN).encode()) == ("unknown", None)

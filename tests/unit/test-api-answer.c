@@ -10,12 +10,14 @@
 
 #include "agent/work/net/api_answer.h"
 #include "agent/work/net/http_answer.h"
+#include "agent/work/net/task.h"
 #include "protocol/cleanup.h"
 #include "protocol/secret.h"
 
 #define TOKEN "cioABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 #define NOW UINT64_C(1752868800) /* Fri, 18 Jul 2025 20:00:00 GMT */
 #define ERROR(words) "{\"errors\":[{\"detail\":\"" words "\"}]}"
+#define MORE "{\"detail\":\"x\"},"
 #define PERMISSIONS "this token does not have the required permissions to perform this action"
 #define READ_ONLY                                                                                  \
 	"crates.io is currently in read-only mode. Please check https://status.crates.io/ for "    \
@@ -31,10 +33,11 @@ struct sent {
 	long status;
 	const char *body;
 	const char *location, *retry_after;
-	bool is_cut, has_no_token;
+	bool is_cut, has_no_token, is_from_crates_io;
 };
 
 static void read_sent(const struct sent *sent, struct api_answer *ret) {
+	static char crates_io[] = "https://crates.io", other[] = "https://crates.io.example";
 	_cleanup_(secret_freep) struct secret *token = NULL;
 	_cleanup_(freep) char *body = strdup(sent->body ? sent->body : "");
 	_cleanup_(freep) char *location = sent->location ? strdup(sent->location) : NULL;
@@ -51,8 +54,13 @@ static void read_sent(const struct sent *sent, struct api_answer *ret) {
 
 	if (!sent->has_no_token)
 		assert_int_equal(secret_from(TOKEN, strlen(TOKEN), &token), 0);
+	const struct net_task task = {
+		.errand = sent->errand,
+		.token = token,
+		.url = sent->is_from_crates_io ? crates_io : other,
+	};
 	*ret = API_ANSWER_NULL;
-	assert_int_equal(api_answer_read(sent->errand, token, &http, NOW, ret), 0);
+	assert_int_equal(api_answer_read(&task, &http, NOW, ret), 0);
 }
 
 static void check_all(
@@ -102,14 +110,18 @@ static void test_success_has_the_form_of_its_errand(void **state) {
 	check(ERRAND_PUBLISH, 200, "", OUTCOME_DONE, REFUSAL_NONE);
 	check(ERRAND_PUBLISH, 200, "{}", OUTCOME_DONE, REFUSAL_NONE);
 	check(ERRAND_PUBLISH, 201, "{\"crate\":{},\"errors\":null}", OUTCOME_DONE, REFUSAL_NONE);
+	check(ERRAND_PUBLISH, 201, "", OUTCOME_DONE, REFUSAL_NONE);
+	check(ERRAND_PUBLISH, 204, "", OUTCOME_DONE, REFUSAL_NONE);
+	check(ERRAND_PUBLISH, 200, "{\"ok\":true,\"msg\":\"x\",\"warnings\":null}", OUTCOME_DONE,
+		REFUSAL_NONE);
 	check(ERRAND_YANK, 200, "{\"ok\":true}", OUTCOME_DONE, REFUSAL_NONE);
 	check(ERRAND_UNYANK, 200, "{\"ok\":true,\"msg\":7}", OUTCOME_DONE, REFUSAL_NONE);
 	check(ERRAND_OWNERS_ADD, 200, "{\"ok\":true,\"msg\":\"x\"}", OUTCOME_DONE, REFUSAL_NONE);
 	check(ERRAND_OWNERS_REMOVE, 200, "{\"ok\":true}", OUTCOME_DONE, REFUSAL_NONE);
 	check(ERRAND_OWNERS_LIST, 200, "{\"users\":[]}", OUTCOME_DONE, REFUSAL_NONE);
 	check(ERRAND_REVOKE, 204, "", OUTCOME_DONE, REFUSAL_NONE);
-	check(ERRAND_REVOKE, 200, "", OUTCOME_DONE, REFUSAL_NONE);
-	check(ERRAND_REVOKE, 200, "{}", OUTCOME_DONE, REFUSAL_NONE);
+	check(ERRAND_REVOKE, 200, "{\"ok\":true}", OUTCOME_DONE, REFUSAL_NONE);
+	check(ERRAND_REVOKE, 200, "{\"ok\":true,\"msg\":\"x\"}", OUTCOME_DONE, REFUSAL_NONE);
 }
 
 static void test_success_of_another_form_is_not_believed(void **state) {
@@ -126,12 +138,34 @@ static void test_success_of_another_form_is_not_believed(void **state) {
 		{ERRAND_PUBLISH, 200, "{\"errors\":\"x\"}"},
 		{ERRAND_PUBLISH, 200, "{\"errors\":[{\"detail\":1}]}"},
 		{ERRAND_PUBLISH, 200, "{\"errors\":[{\"detail\":\"x\"},{}]}"},
+		{ERRAND_PUBLISH, 200, "{\"ok\":\"false\"}"},
+		{ERRAND_PUBLISH, 200, "{\"ok\":\"true\"}"},
+		{ERRAND_PUBLISH, 200, "{\"ok\":null}"},
+		{ERRAND_PUBLISH, 200, "{\"error\":\"quota\"}"},
+		{ERRAND_PUBLISH, 201, "{\"error\":\"quota\"}"},
+		{ERRAND_PUBLISH, 200, "{\"ok\":true,\"error\":\"quota\"}"},
+		{ERRAND_PUBLISH, 200, "{\"crate\":{},\"status\":\"queued\"}"},
+		{ERRAND_PUBLISH, 202, "{\"status\":\"queued\"}"},
+		{ERRAND_PUBLISH, 202, "{}"},
+		{ERRAND_PUBLISH, 202, ""},
+		{ERRAND_PUBLISH, 206, "{}"},
+		{ERRAND_PUBLISH, 299, ""},
+		{ERRAND_YANK, 202, "{\"ok\":true}"},
+		{ERRAND_YANK, 200, "{\"ok\":true,\"error\":\"x\"}"},
 		{ERRAND_YANK, 200, ""},
 		{ERRAND_YANK, 200, "{}"},
 		{ERRAND_YANK, 200, "{\"ok\":\"true\"}"},
 		{ERRAND_YANK, 200, "{\"ok\":true}x"},
 		{ERRAND_OWNERS_ADD, 200, "{\"msg\":\"x\"}"},
 		{ERRAND_REVOKE, 200, "<html>log in</html>"},
+		{ERRAND_REVOKE, 200, ""},
+		{ERRAND_REVOKE, 200, "{}"},
+		{ERRAND_REVOKE, 200, "{\"error\":\"not implemented\"}"},
+		{ERRAND_REVOKE, 200, "{\"ok\":true,\"error\":\"not implemented\"}"},
+		{ERRAND_REVOKE, 200, "{\"ok\":\"true\"}"},
+		{ERRAND_REVOKE, 200, "{\"ok\":true,\"revoked\":false}"},
+		{ERRAND_REVOKE, 201, "{\"ok\":true}"},
+		{ERRAND_REVOKE, 202, "{\"ok\":true}"},
 		{ERRAND_REVOKE, 202, ""},
 	};
 
@@ -174,12 +208,16 @@ static void test_success_with_errors_is_a_refusal(void **state) {
 
 /* It failed in there, perhaps after it had been written; crates.io says also this with 200. */
 static void test_errors_of_the_inside_are_unknown(void **state) {
-	static const char *const bodies[] = {
-		ERROR("Internal Server Error"), ERROR("Service unavailable"), ERROR("")};
+	static const char *const bodies[] = {ERROR("Internal Server Error"),
+		ERROR("Service unavailable"), ERROR(""),
+		"{\"errors\":[{\"detail\":\"Internal Server Error\"},{\"detail\":\"x\"}]}",
+		"{\"errors\":[" MORE MORE MORE MORE MORE MORE MORE MORE
+		"{\"detail\":\"Request Timeout\"}]}"};
 
 	(void) state;
 	for (size_t i = 0; i < N_ELEMENTS(bodies); i++) {
 		check(ERRAND_PUBLISH, 200, bodies[i], OUTCOME_UNKNOWN, REFUSAL_OUTCOME_UNKNOWN);
+		check(ERRAND_REVOKE, 200, bodies[i], OUTCOME_UNKNOWN, REFUSAL_OUTCOME_UNKNOWN);
 		check(ERRAND_PUBLISH, 500, bodies[i], OUTCOME_UNKNOWN, REFUSAL_OUTCOME_UNKNOWN);
 		check(ERRAND_PUBLISH, 400, bodies[i], OUTCOME_REFUSED, REFUSAL_REGISTRY_REFUSED);
 	}
@@ -267,30 +305,69 @@ static void test_token_is_dead_only_in_the_words_of_crates_io(void **state) {
 		"{\"errors\":[{\"detail\":\"authentication failed\"},"
 		"{\"detail\":\"authentication failed\"}]}"};
 	static const long statuses[] = {400, 401, 404, 405, 410};
+	const struct sent dead = {.errand = ERRAND_REVOKE,
+		.status = 403,
+		.body = ERROR("authentication failed"),
+		.is_from_crates_io = true};
 	const struct sent scoped = {
 		.errand = ERRAND_REVOKE, .status = 403, .body = ERROR(PERMISSIONS)};
 
 	(void) state;
-	check(ERRAND_REVOKE, 403, ERROR("authentication failed"), OUTCOME_REFUSED,
-		REFUSAL_TOKEN_UNKNOWN);
+	check_all(&dead, OUTCOME_REFUSED, REFUSAL_TOKEN_UNKNOWN, HINT_NONE);
 	check_all(&scoped, OUTCOME_REFUSED, REFUSAL_TOKEN_SCOPE, HINT_SCOPE);
-	for (size_t i = 0; i < N_ELEMENTS(bodies); i++)
-		check(ERRAND_REVOKE, 403, bodies[i], OUTCOME_REFUSED, REFUSAL_REGISTRY_REFUSED);
-	for (size_t i = 0; i < N_ELEMENTS(statuses); i++)
-		check(ERRAND_REVOKE, statuses[i], ERROR("authentication failed"), OUTCOME_REFUSED,
-			REFUSAL_REGISTRY_REFUSED);
+	for (size_t i = 0; i < N_ELEMENTS(bodies); i++) {
+		struct sent sent = dead;
+		sent.body = bodies[i];
+		check_all(&sent, OUTCOME_REFUSED, REFUSAL_REGISTRY_REFUSED, HINT_NONE);
+	}
+	for (size_t i = 0; i < N_ELEMENTS(statuses); i++) {
+		struct sent sent = dead;
+		sent.status = statuses[i];
+		check_all(&sent, OUTCOME_REFUSED, REFUSAL_REGISTRY_REFUSED, HINT_NONE);
+	}
 }
 
-/* Case 65. */
-static void test_redirect_is_a_refusal(void **state) {
-	const struct sent told = {
-		.errand = ERRAND_PUBLISH, .status = 307, .location = "https://x/y"};
-	const struct sent untold = {.errand = ERRAND_PUBLISH, .status = 304};
+/* Whoever has them from there need not mean that it has forgotten the token. */
+static void test_token_is_dead_only_at_crates_io(void **state) {
+	const struct sent elsewhere = {
+		.errand = ERRAND_REVOKE, .status = 403, .body = ERROR("authentication failed")};
 
 	(void) state;
-	check_all(&told, OUTCOME_REFUSED, REFUSAL_REDIRECT, HINT_NONE);
-	check_detail(&told, "https://x/y");
-	check_detail(&untold, "HTTP 304");
+	check_all(&elsewhere, OUTCOME_REFUSED, REFUSAL_REGISTRY_REFUSED, HINT_NONE);
+	check_detail(&elsewhere, "authentication failed");
+}
+
+/* Case 65: the four that say to send the request elsewhere. */
+static void test_redirect_is_a_refusal(void **state) {
+	static const long statuses[] = {301, 302, 307, 308};
+	struct sent told = {.errand = ERRAND_PUBLISH, .location = "https://x/y"};
+	const struct sent untold = {.errand = ERRAND_PUBLISH, .status = 302};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(statuses); i++) {
+		told.status = statuses[i];
+		check_all(&told, OUTCOME_REFUSED, REFUSAL_REDIRECT, HINT_NONE);
+		check_detail(&told, "https://x/y");
+	}
+	check_detail(&untold, "HTTP 302");
+}
+
+/* `See Other` is what follows a form that was taken. */
+static void test_redirect_of_another_kind_is_no_refusal(void **state) {
+	static const long statuses[] = {300, 303, 304, 305, 306, 309, 399};
+	struct sent sent = {.location = "https://x/y"};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(statuses); i++) {
+		sent.status = statuses[i];
+		sent.errand = ERRAND_PUBLISH;
+		check_all(&sent, OUTCOME_UNKNOWN, REFUSAL_ANSWER_INVALID, HINT_NONE);
+		check_detail(&sent, "https://x/y");
+		sent.errand = ERRAND_REVOKE;
+		check_all(&sent, OUTCOME_UNKNOWN, REFUSAL_ANSWER_INVALID, HINT_NONE);
+		sent.errand = ERRAND_OWNERS_LIST;
+		check_all(&sent, OUTCOME_REFUSED, REFUSAL_REDIRECT, HINT_NONE);
+	}
 }
 
 /* Case 60. */
@@ -421,7 +498,9 @@ int main(void) {
 		cmocka_unit_test(test_status_of_a_refusal_counts_where_words_do_not),
 		cmocka_unit_test(test_trouble_in_the_registry_is_unknown),
 		cmocka_unit_test(test_token_is_dead_only_in_the_words_of_crates_io),
+		cmocka_unit_test(test_token_is_dead_only_at_crates_io),
 		cmocka_unit_test(test_redirect_is_a_refusal),
+		cmocka_unit_test(test_redirect_of_another_kind_is_no_refusal),
 		cmocka_unit_test(test_detail_is_what_the_registry_said),
 		cmocka_unit_test(test_detail_has_an_end),
 		cmocka_unit_test(test_time_of_the_next_try_is_told),

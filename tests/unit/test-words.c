@@ -13,33 +13,22 @@
 
 static void test_words_are_printable_ascii(void **state) {
 	static const char said[] = "a\0b\x1b[31m\r\n\t~ \x7f\xc3\xa4";
-	_cleanup_(freep) char *words = words_clean(said, sizeof(said) - 1);
+	_cleanup_(freep) char *words = words_tell(said, sizeof(said) - 1, WORDS_MAX, NULL);
 
 	(void) state;
-	assert_string_equal(words, "a?b?[31m???~ ???");
+	assert_string_equal(words, "a?b?[31m   ~ ???");
 }
 
 static void test_words_are_cut(void **state) {
-	char said[2 * WORDS_MAX];
-	_cleanup_(freep) char *words = NULL;
+	_cleanup_(freep) char *words = words_tell("a\r\nb\tc\x1b\xc3\xa4", 9, 8, NULL);
 
 	(void) state;
-	memset(said, 'x', sizeof(said));
-	words = words_clean(said, sizeof(said));
-	assert_int_equal(strlen(words), WORDS_MAX);
+	assert_string_equal(words, "a  b c??");
 }
 
 static void test_words_of_nothing_are_none(void **state) {
 	(void) state;
-	assert_null(words_clean("x", 0));
-}
-
-static void test_words_of_a_text_have_blanks_for_its_lines(void **state) {
-	_cleanup_(freep) char *words = words_clean_text("a\r\nb\tc\x1b\xc3\xa4", 9, 8);
-
-	(void) state;
-	assert_string_equal(words, "a  b c??");
-	assert_null(words_clean_text("", 0, 8));
+	assert_null(words_tell("x", 0, WORDS_MAX, NULL));
 }
 
 /* Also of one that is cut off in its first bytes, where the rest would not be found. */
@@ -54,6 +43,42 @@ static void test_words_that_repeat_the_token_are_not_told(void **state) {
 	assert_null(words_tell(said, strlen(said), 10, secret));
 	words = words_tell(said, strlen(said), 10, NULL);
 	assert_string_equal(words, "it is 0123");
+}
+
+/* What is left of a token once it is cleaned is compared, and what a terminal shows of it. */
+static void test_words_that_hide_the_token_are_not_told(void **state) {
+	static const struct {
+		const char *said, *token;
+	} cases[] = {
+		{"is it cio?\x01"
+		 "6789abcdef?",
+			"cio??6789abcdef"},
+		{"is it cio\x01\xc3"
+		 "6789abcdef?",
+			"cio??6789abcdef"},
+		{"is it cio\n6789 abcdef?", "cio 6789 abcdef"},
+		{"is it cio\n6789\tabcdef?", "cio 6789 abcdef"},
+		{"is it cio\x01"
+		 "6789\xc2\xad"
+		 "abcdef?",
+			"cio6789abcdef"},
+		{"is it c\ni\no6789abc\x7f"
+		 "def?",
+			"cio6789abcdef"},
+		{"is it 0123456789\r\nabcdef?", "0123456789abcdefghij"},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(secret_freep) struct secret *secret = NULL;
+		_cleanup_(freep) char *words = NULL, *cut = NULL;
+
+		assert_int_equal(secret_from(cases[i].token, strlen(cases[i].token), &secret), 0);
+		words = words_tell(cases[i].said, strlen(cases[i].said), WORDS_MAX, secret);
+		assert_null(words);
+		cut = words_tell(cases[i].said, strlen(cases[i].said), 10, secret);
+		assert_null(cut);
+	}
 }
 
 static bool repeats(const char *text, const char *token) {
@@ -89,8 +114,8 @@ int main(void) {
 		cmocka_unit_test(test_words_are_printable_ascii),
 		cmocka_unit_test(test_words_are_cut),
 		cmocka_unit_test(test_words_of_nothing_are_none),
-		cmocka_unit_test(test_words_of_a_text_have_blanks_for_its_lines),
 		cmocka_unit_test(test_words_that_repeat_the_token_are_not_told),
+		cmocka_unit_test(test_words_that_hide_the_token_are_not_told),
 		cmocka_unit_test(test_words_that_repeat_a_token_are_found),
 		cmocka_unit_test(test_words_that_repeat_little_are_not),
 	};

@@ -93,7 +93,7 @@ static enum refusal act_conclude(const struct net_task *task, enum refusal refus
 	int r = 0;
 
 	if (refusal == REFUSAL_NONE)
-		r = api_answer_read(task->errand, task->token, http, (uint64_t) time(NULL), &act);
+		r = api_answer_read(task, http, (uint64_t) time(NULL), &act);
 	if (refusal != REFUSAL_NONE || r < 0) {
 		act.code = REFUSAL_OUTCOME_UNKNOWN;
 		act.detail = detail ? strdup(detail) : NULL;

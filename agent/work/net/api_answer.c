@@ -11,12 +11,15 @@
 #include "http_answer.h"
 #include "http_date.h"
 #include "protocol/json.h"
+#include "task.h"
 #include "words.h"
+
+/* Where crates.io's API is. */
+#define CRATES_IO_API "https://crates.io"
 
 /* One answer while it is read. */
 struct reading {
-	enum errand errand;
-	const struct secret *token;
+	const struct net_task *task;
 	const struct http_answer *http;
 	uint64_t now;
 	struct api_errors errors;
@@ -53,7 +56,7 @@ static void settle_senseless(struct api_answer *answer) {
 }
 
 static char *tell(const struct reading *reading, const char *words) {
-	return words ? words_tell(words, strlen(words), API_WORDS_MAX, reading->token) : NULL;
+	return words ? words_tell(words, strlen(words), API_WORDS_MAX, reading->task->token) : NULL;
 }
 
 /* `HTTP 400: go away`: the status, and what came with it if it is no known form. */
@@ -63,7 +66,7 @@ static char *detail_from_status(const struct reading *reading) {
 	char *text;
 
 	if (http->body_size > 0)
-		excerpt = words_tell(http->body, http->body_size, WORDS_MAX, reading->token);
+		excerpt = words_tell(http->body, http->body_size, WORDS_MAX, reading->task->token);
 	int n = asprintf(
 		&text, "HTTP %ld%s%s", http->status, excerpt ? ": " : "", excerpt ? excerpt : "");
 	return n < 0 ? NULL : text;
@@ -77,9 +80,14 @@ static char *detail_from_answer(const struct reading *reading) {
 
 /*
  * Of a revocation one answer more counts: that the token was dead before. It is
- * believed only in crates.io's own words, status and form. Whoever else refuses
+ * believed of crates.io alone, in its own words, status and form. Whoever else refuses
  * does not say that the token is of no use any more.
  */
+static bool answer_says_dead(const struct reading *reading) {
+	return strcmp(reading->task->url, CRATES_IO_API) == 0 &&
+	       strcmp(reading->errors.only, "authentication failed") == 0;
+}
+
 static void read_revoke_refused(const struct reading *reading, struct api_answer *answer) {
 	struct api_meaning meaning;
 
@@ -88,7 +96,7 @@ static void read_revoke_refused(const struct reading *reading, struct api_answer
 		!api_words_read(reading->errors.only, &meaning))
 		return;
 	bool is_told = meaning.code == REFUSAL_TOKEN_SCOPE || meaning.code == REFUSAL_OWNER_LOCKED;
-	if (is_told || strcmp(reading->errors.only, "authentication failed") == 0) {
+	if (is_told || answer_says_dead(reading)) {
 		answer->code = meaning.code;
 		answer->hint = meaning.hint;
 	}
@@ -101,9 +109,9 @@ static void read_client_error(const struct reading *reading, struct api_answer *
 
 	if (status == 429)
 		settle_refused(answer, REFUSAL_RATE_LIMITED);
-	else if (reading->errand == ERRAND_REVOKE)
+	else if (reading->task->errand == ERRAND_REVOKE)
 		read_revoke_refused(reading, answer);
-	else if (!reading->token && (status == 401 || status == 403))
+	else if (!reading->task->token && (status == 401 || status == 403))
 		settle_refused(answer, REFUSAL_AUTH_REQUIRED);
 	else if (reading->errors.only && api_words_read(reading->errors.only, &meaning) &&
 		 meaning.code != REFUSAL_OUTCOME_UNKNOWN) {
@@ -120,34 +128,79 @@ static void read_errors(const struct reading *reading, struct api_answer *answer
 	struct api_meaning meaning;
 
 	answer->detail = tell(reading, reading->errors.words);
-	settle_refused(answer, REFUSAL_REGISTRY_REFUSED);
-	if (reading->errand == ERRAND_REVOKE || !reading->errors.only ||
-		!api_words_read(reading->errors.only, &meaning))
-		return;
-	if (meaning.code == REFUSAL_OUTCOME_UNKNOWN) {
+	if (reading->errors.has_unknown) {
 		settle_unknown(answer);
 		return;
 	}
+	settle_refused(answer, REFUSAL_REGISTRY_REFUSED);
+	if (reading->task->errand == ERRAND_REVOKE || !reading->errors.only ||
+		!api_words_read(reading->errors.only, &meaning))
+		return;
 	answer->code = meaning.code;
 	answer->hint = meaning.hint;
+}
+
+/* An object with no member but these: what else it may say is nothing that we can judge. */
+static bool document_has_only(const struct json *document, const char *const *names) {
+	if (!json_is_object(document))
+		return false;
+	for (const struct json *member = json_first(document); member; member = json_next(member)) {
+		size_t i = 0;
+
+		while (names[i] && strcmp(json_name(member), names[i]) != 0)
+			i++;
+		if (!names[i])
+			return false;
+	}
+	return true;
+}
+
+static bool document_is_ok(const struct json *document) {
+	bool is_ok = false;
+
+	return json_get_bool(document, "ok", &is_ok) == 0 && is_ok;
+}
+
+/*
+ * crates.io tells of the crate and warns; others send the warnings alone, or what the
+ * other acts are answered with, or nothing at all. Where it is none of that, the index
+ * can still tell.
+ */
+static bool answer_says_published(const struct json *document) {
+	static const char *const names[] = {"crate", "errors", "msg", "ok", "warnings", NULL};
+
+	return document_has_only(document, names) &&
+	       (!json_member(document, "ok") || document_is_ok(document));
+}
+
+/* After this the token is erased here, so that it is said outright or not at all. */
+static bool answer_says_revoked(const struct reading *reading, const struct json *document) {
+	static const char *const names[] = {"errors", "msg", "ok", NULL};
+
+	if (reading->http->status == 204)
+		return true;
+	return reading->http->status == 200 && document_has_only(document, names) &&
+	       document_is_ok(document);
 }
 
 /* A success in the form that the errand asks for. */
 static bool answer_says_done(const struct reading *reading, const struct api_answer *answer) {
 	const struct json *document = answer->document;
-	bool is_empty = reading->http->body_size == 0, is_ok = false;
+	long status = reading->http->status;
 
-	switch (reading->errand) {
+	/* Of the others that HTTP knows one says "later", and none "all of it". */
+	if (status != 200 && status != 201 && status != 204)
+		return false;
+	switch (reading->task->errand) {
 	case ERRAND_PUBLISH:
-		return is_empty || json_is_object(document);
+		return reading->http->body_size == 0 || answer_says_published(document);
 	case ERRAND_REVOKE:
-		return reading->http->status == 204 ||
-		       (reading->http->status == 200 && (is_empty || json_is_object(document)));
+		return answer_says_revoked(reading, document);
 	case ERRAND_YANK:
 	case ERRAND_UNYANK:
 	case ERRAND_OWNERS_ADD:
 	case ERRAND_OWNERS_REMOVE:
-		return json_get_bool(document, "ok", &is_ok) == 0 && is_ok;
+		return document_is_ok(document) && !json_member(document, "error");
 	case ERRAND_OWNERS_LIST:
 		return json_is_array(json_member(document, "users"));
 	case ERRAND_CONFIG:
@@ -192,8 +245,8 @@ static void read_success(const struct reading *reading, struct api_answer *answe
 	}
 	settle(answer, OUTCOME_DONE, REFUSAL_NONE);
 	answer->message = tell(reading, message);
-	if (reading->errand == ERRAND_PUBLISH)
-		answer->warnings = api_warnings_read(answer->document, reading->token);
+	if (reading->task->errand == ERRAND_PUBLISH)
+		answer->warnings = api_warnings_read(answer->document, reading->task->token);
 }
 
 /* It failed somewhere on its way, or after it; or it is nothing that HTTP knows. */
@@ -208,13 +261,23 @@ static void read_server_error(const struct reading *reading, struct api_answer *
 	answer->detail = detail_from_answer(reading);
 }
 
+/* The request is to be sent to another place, so that nobody has taken it at this one. */
+static bool status_sends_elsewhere(long status) {
+	return status == 301 || status == 302 || status == 307 || status == 308;
+}
+
+/* Another than these may follow on what was done, as `303 See Other` does on a form. */
 static void read_redirect(const struct reading *reading, struct api_answer *answer) {
 	const char *location = reading->http->location;
 
-	settle_refused(answer, REFUSAL_REDIRECT);
-	answer->detail = location && *location
-				 ? words_tell(location, strlen(location), WORDS_MAX, reading->token)
-				 : detail_from_status(reading);
+	if (status_sends_elsewhere(reading->http->status) ||
+		reading->task->errand == ERRAND_OWNERS_LIST)
+		settle_refused(answer, REFUSAL_REDIRECT);
+	else
+		settle_senseless(answer);
+	answer->detail = location && *location ? words_tell(location, strlen(location), WORDS_MAX,
+							 reading->task->token)
+					       : detail_from_status(reading);
 }
 
 /* Of a list nothing is unknown: it is there, or it is not. */
@@ -251,11 +314,10 @@ static int read_document(struct reading *reading, struct api_answer *answer) {
 	return api_errors_read(answer->document, &reading->errors);
 }
 
-int api_answer_read(enum errand errand, const struct secret *token, const struct http_answer *http,
-	uint64_t now, struct api_answer *answer) {
+int api_answer_read(const struct net_task *task, const struct http_answer *http, uint64_t now,
+	struct api_answer *answer) {
 	_cleanup_(reading_done) struct reading reading = {
-		.errand = errand,
-		.token = token,
+		.task = task,
 		.http = http,
 		.now = now,
 	};
@@ -273,7 +335,7 @@ int api_answer_read(enum errand errand, const struct secret *token, const struct
 	else
 		read_server_error(&reading, answer);
 
-	if (errand == ERRAND_OWNERS_LIST && answer->outcome == OUTCOME_UNKNOWN)
+	if (task->errand == ERRAND_OWNERS_LIST && answer->outcome == OUTCOME_UNKNOWN)
 		read_no_list(&reading, answer);
 	if (answer->outcome != OUTCOME_DONE)
 		read_retry_after(&reading, answer);

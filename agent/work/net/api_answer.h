@@ -12,7 +12,7 @@
 
 struct http_answer;
 struct json;
-struct secret;
+struct net_task;
 
 /* Longest text of a registry that is handed on: crates.io explains at length what it refuses. */
 #define API_WORDS_MAX 1000u
@@ -31,9 +31,9 @@ struct api_answer {
 #define API_ANSWER_NULL ((struct api_answer){.outcome = OUTCOME_UNKNOWN})
 
 /*
- * Reads the answer to one of the errands that go to the API; `token` is the one
- * that was sent with it, or NULL. 0 or -ENOMEM. End *answer in any case.
+ * Reads the answer to a task for the API, of which errand, URL and token count.
+ * 0 or -ENOMEM. End *answer in any case.
  */
-int api_answer_read(enum errand errand, const struct secret *token, const struct http_answer *http,
-	uint64_t now, struct api_answer *answer);
+int api_answer_read(const struct net_task *task, const struct http_answer *http, uint64_t now,
+	struct api_answer *answer);
 void api_answer_done(struct api_answer *answer);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_words.h"
 #include "protocol/json.h"
 
 /* Nobody reads more. */
@@ -45,6 +46,17 @@ static char *errors_join(const struct json *errors) {
 	return NULL;
 }
 
+static bool errors_have_unknown(const struct json *errors) {
+	for (const struct json *error = json_first(errors); error; error = json_next(error)) {
+		struct api_meaning meaning;
+
+		if (api_words_read(detail_of(error), &meaning) &&
+			meaning.code == REFUSAL_OUTCOME_UNKNOWN)
+			return true;
+	}
+	return false;
+}
+
 int api_errors_read(const struct json *document, struct api_errors *ret) {
 	const struct json *errors = json_member(document, "errors");
 
@@ -56,6 +68,7 @@ int api_errors_read(const struct json *document, struct api_errors *ret) {
 	ret->words = errors_join(errors);
 	if (!ret->words)
 		return -ENOMEM;
+	ret->has_unknown = errors_have_unknown(errors);
 	if (!json_next(json_first(errors)))
 		ret->only = detail_of(json_first(errors));
 	return 0;

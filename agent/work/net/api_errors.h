@@ -9,6 +9,7 @@ struct json;
 struct api_errors {
 	bool is_there; /* the answer has such a member, of whatever form */
 	char *words; /* all details, joined by ", " as cargo does it; NULL if it has another form */
+	bool has_unknown; /* one of them says that it failed inside, and not how far it came */
 	const char *only; /* the detail of the one that there is; borrowed from the document */
 };
 

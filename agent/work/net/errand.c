@@ -49,9 +49,11 @@ static bool status_is_redirect(long status) {
 	return status >= 300 && status < 400;
 }
 
-static char *detail_from_redirect(const struct http_answer *http) {
-	return http->location && *http->location
-		       ? words_clean(http->location, strlen(http->location))
+static char *detail_from_redirect(const struct net_task *task, const struct http_answer *http) {
+	const char *location = http->location;
+
+	return location && *location
+		       ? words_tell(location, strlen(location), WORDS_MAX, task->token)
 		       : detail_from_status(http->status);
 }
 
@@ -70,7 +72,7 @@ static enum refusal index_check(
 	if (http->status == 200)
 		return REFUSAL_NONE;
 	if (status_is_redirect(http->status)) {
-		*ret_detail = detail_from_redirect(http);
+		*ret_detail = detail_from_redirect(task, http);
 		return REFUSAL_REDIRECT;
 	}
 	if (http->status == 401 && !task->token) {
@@ -94,18 +96,15 @@ static enum refusal errand_read_config(const struct net_task *task, const struct
 	return config_read(http->body ? http->body : "", http->body_size, answer, ret_detail);
 }
 
-static int probe_put(const struct net_task *task, const struct http_answer *http,
-	enum verdict verdict, const char *words, struct fields *answer) {
+static int probe_put(const struct http_answer *http, enum verdict verdict, const char *words,
+	struct fields *answer) {
 	int r = fields_put_u64(answer, FIELD_HTTP_STATUS, (uint64_t) http->status);
 	if (r < 0)
 		return r;
 	r = fields_put_u64(answer, FIELD_VERDICT, (uint64_t) verdict);
 	if (r < 0)
 		return r;
-	if (!words || (verdict != VERDICT_UNKNOWN && verdict != VERDICT_LOCKED))
-		return 0;
-	/* A server may say what it does not like about the token by repeating it. */
-	if (words_repeat(words, strlen(words), task->token))
+	if (verdict != VERDICT_UNKNOWN && verdict != VERDICT_LOCKED)
 		return 0;
 	return fields_put_string(answer, FIELD_DETAIL, words);
 }
@@ -117,15 +116,15 @@ static enum refusal errand_read_probe(const struct net_task *task, const struct 
 	enum verdict verdict = VERDICT_UNKNOWN;
 
 	if (status_is_redirect(http->status)) {
-		*ret_detail = detail_from_redirect(http);
+		*ret_detail = detail_from_redirect(task, http);
 		return REFUSAL_REDIRECT;
 	}
 	int r = 0;
 	if (http->broken_limit == 0)
 		r = probe_read(http->status, http->body ? http->body : "", http->body_size,
-			&verdict, &words);
+			task->token, &verdict, &words);
 	if (r == 0)
-		r = probe_put(task, http, verdict, words, answer);
+		r = probe_put(http, verdict, words, answer);
 	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
 }
 

@@ -58,11 +58,10 @@ static enum refusal net_fetch(
 static enum refusal net_withhold(const struct net_task *task, enum refusal refusal,
 	const struct fields *answer, char **ret_detail) {
 	const struct secret *token = task->token;
+	_cleanup_(freep) char *detail = TAKE_PTR(*ret_detail);
 
-	if (*ret_detail && words_repeat(*ret_detail, strlen(*ret_detail), token)) {
-		free(*ret_detail);
-		*ret_detail = NULL;
-	}
+	if (detail)
+		*ret_detail = words_tell(detail, strlen(detail), strlen(detail), token);
 	if (refusal != REFUSAL_NONE ||
 		!words_repeat(fields_bytes(answer), fields_size(answer), token))
 		return refusal;

@@ -1,5 +1,6 @@
 #include "owners.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,13 @@
 #include "words.h"
 
 #define LOGIN_MAX_SIZE 128u
+
+static bool owner_is_called(const struct json *owner) {
+	const char *login = json_string(json_member(owner, "login"));
+
+	/* Cut, it could be another's. */
+	return login && strlen(login) <= LOGIN_MAX_SIZE;
+}
 
 static int owner_put_text(const struct json *owner, const char *name, size_t size_max,
 	enum field field, const struct secret *token, struct fields *found) {
@@ -23,6 +31,8 @@ static int owner_put(
 	_cleanup_(fields_freep) struct fields *found = NULL;
 	const char *kind = json_string(json_member(owner, "kind"));
 
+	if (!owner_is_called(owner))
+		return 0;
 	int r = fields_new(&found);
 	if (r == 0)
 		r = owner_put_text(owner, "login", LOGIN_MAX_SIZE, FIELD_LOGIN, token, found);
@@ -51,8 +61,9 @@ int owners_put(const struct json *document, const struct secret *token, struct f
 		n += (size_t) r;
 		n_left_out += r == 0;
 	}
-	if (n_left_out == 0)
-		return 0;
+	int r = fields_put_u64(answer, FIELD_TOTAL, n + n_left_out);
+	if (r < 0 || n_left_out == 0)
+		return r;
 	if (asprintf(&warning, "%zu more cannot be shown", n_left_out) < 0) {
 		warning = NULL;
 		return 0; /* The list stands alone. */

@@ -8,7 +8,8 @@ struct secret;
 
 /*
  * Puts a find for each owner of the list, up to FOUND_MAX, with cleaned texts; those
- * that repeat the token are left out. FIELD_WARNINGS says what else is left out. 0 or
- * a negative errno.
+ * that repeat the token are left out, as is who has no login, or one that is too long.
+ * FIELD_TOTAL is how many the list has, and FIELD_WARNINGS says how many of them are
+ * left out. 0 or a negative errno.
  */
 int owners_put(const struct json *document, const struct secret *token, struct fields *answer);

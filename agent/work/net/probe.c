@@ -41,7 +41,8 @@ static const char *probe_detail(const struct json *document) {
 	return json_string(json_member(json_element(errors, 0), "detail"));
 }
 
-int probe_read(long status, const char *body, size_t size, enum verdict *ret, char **ret_words) {
+int probe_read(long status, const char *body, size_t size, const struct secret *token,
+	enum verdict *ret, char **ret_words) {
 	_cleanup_(json_freep) struct json *document = NULL;
 	enum verdict verdict = VERDICT_UNKNOWN;
 
@@ -56,6 +57,7 @@ int probe_read(long status, const char *body, size_t size, enum verdict *ret, ch
 		size = strlen(detail);
 	}
 	*ret = verdict;
-	*ret_words = words_clean(body, size); /* Without memory the verdict stands alone. */
+	/* Without memory the verdict stands alone. */
+	*ret_words = words_tell(body, size, WORDS_MAX, token);
 	return 0;
 }

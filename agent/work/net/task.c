@@ -9,7 +9,7 @@
 #include "protocol/secret.h"
 
 #define TIMEOUT_MSEC 30000u
-#define IDLE_MSEC 60000u
+#define IDLE_MSEC 60000
 #define TRUSTED_TOKEN "cio_tp_"
 
 /* What each errand cannot be run without, beside its URL. */

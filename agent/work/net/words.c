@@ -1,6 +1,7 @@
 #include "words.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/secret.h"
@@ -9,36 +10,37 @@
 #define PIECE_SIZE 16u
 #define TOKEN_SIZE_MIN 8u
 
-char *words_clean(const char *text, size_t size) {
-	if (size > WORDS_MAX)
-		size = WORDS_MAX;
-	if (size == 0)
-		return NULL;
+static bool byte_is_printable(char byte) {
+	return byte >= ' ' && byte <= '~';
+}
 
+/* As it is shown, all of it. NULL if there is no memory. */
+static char *words_clean(const char *text, size_t size) {
 	char *copy = malloc(size + 1);
+
 	if (!copy)
 		return NULL;
 	for (size_t i = 0; i < size; i++)
-		copy[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+		copy[i] = byte_is_printable(text[i])	 ? text[i]
+			  : memchr("\t\n\r", text[i], 3) ? ' '
+							 : '?';
 	copy[size] = '\0';
 	return copy;
 }
 
-char *words_clean_text(const char *text, size_t size, size_t size_max) {
-	if (size > size_max)
-		size = size_max;
-	if (size == 0)
-		return NULL;
-
+/* Without all that is cleaned away: who reads the text sees the token across it. */
+static char *words_strip(const char *text, size_t size, size_t *ret_size) {
 	char *copy = malloc(size + 1);
+	size_t n = 0;
+
 	if (!copy)
 		return NULL;
 	for (size_t i = 0; i < size; i++) {
-		bool is_printable = text[i] >= ' ' && text[i] <= '~';
-
-		copy[i] = is_printable ? text[i] : memchr("\t\n\r", text[i], 3) ? ' ' : '?';
+		if (byte_is_printable(text[i]))
+			copy[n++] = text[i];
 	}
-	copy[size] = '\0';
+	copy[n] = '\0';
+	*ret_size = n;
 	return copy;
 }
 
@@ -63,8 +65,17 @@ bool words_repeat(const void *text, size_t size, const struct secret *token) {
 }
 
 char *words_tell(const char *text, size_t size, size_t size_max, const struct secret *token) {
-	/* Before it is cut, since of a token that stands there not even a small piece is to stay. */
-	if (words_repeat(text, size, token))
+	size_t stripped_size;
+
+	if (size == 0)
 		return NULL;
-	return words_clean_text(text, size, size_max);
+	_cleanup_(freep) char *words = words_clean(text, size);
+	_cleanup_(freep) char *stripped = words_strip(text, size, &stripped_size);
+	if (!words || !stripped)
+		return NULL;
+	/* Before it is cut: of a token that stands there not even a small piece is to stay. */
+	if (words_repeat(text, size, token) || words_repeat(words, size, token) ||
+		words_repeat(stripped, stripped_size, token))
+		return NULL;
+	return strndup(words, size_max);
 }

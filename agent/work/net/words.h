@@ -7,14 +7,8 @@
 
 struct secret;
 
-/* Longest text of a server that is handed on. */
+/* Longest text of a server that is handed on, if it comes in no known form. */
 #define WORDS_MAX 200u
-
-/* A copy, cut to WORDS_MAX, in printable ASCII. NULL if there is nothing to say, or no memory. */
-char *words_clean(const char *text, size_t size);
-
-/* The same, cut to `size_max`, and with a blank for each line end or TAB. */
-char *words_clean_text(const char *text, size_t size, size_t size_max);
 
 /*
  * Whether the text repeats the token or a piece of it that is long enough to
@@ -22,5 +16,9 @@ char *words_clean_text(const char *text, size_t size, size_t size_max);
  */
 bool words_repeat(const void *text, size_t size, const struct secret *token);
 
-/* As words_clean_text; NULL also for what repeats the token, all of it. */
+/*
+ * A copy, cut to `size_max`, in printable ASCII, with a blank for each line end or TAB.
+ * NULL if there is nothing to say, or no memory; also for what repeats the token, as it
+ * came, as it is shown, or with what is not shown left out: then all of it.
+ */
 char *words_tell(const char *text, size_t size, size_t size_max, const struct secret *token);

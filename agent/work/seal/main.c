@@ -67,6 +67,15 @@ static void copy_tell(struct copy *copy) {
 	worker_tell_progress();
 }
 
+/* Before the first byte is copied: the core sees whether there is room for all of them. */
+static void copy_tell_size(const struct copy *copy) {
+	_cleanup_(fields_freep) struct fields *progress = NULL;
+
+	/* What cannot be told now is missed by the core, which then takes nothing of us. */
+	if (fields_new(&progress) == 0 && fields_put_u64(progress, FIELD_TOTAL, copy->size) == 0)
+		(void) worker_tell(progress);
+}
+
 /* The next bytes of the file, wherever the descriptor stands: how many, or a negative errno. */
 static ssize_t copy_read(struct copy *copy) {
 	ssize_t n;
@@ -118,6 +127,7 @@ static enum refusal copy_begin(struct copy *copy, uint64_t size_max, char **ret_
 	if (copy->size > size_max)
 		return refuse_too_large(copy->size, size_max, ret_detail);
 	copy->told_msec = now_msec();
+	copy_tell_size(copy);
 	copy->chunk = malloc(CHUNK_SIZE);
 	int r = copy->chunk ? sha256_new(&copy->sum) : -ENOMEM;
 	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
