@@ -214,3 +214,12 @@ def test_inspect_bounds_the_metadata_for_crates_io():
 def test_inspect_wants_a_readme_of_text(readme):
     assert outcome(FULL, ELSEWHERE, {"R.md": readme}) == (
         "crate-invalid", "its readme is no UTF-8 text")
+
+
+@pytest.mark.parametrize("files, found", [
+    (["README", "README.txt", "README.md"], "README.md"), (["README", "README.txt"], "README.txt"),
+    (["README"], "README"), (["readme.md", "docs/README.md"], None)])
+def test_inspect_finds_the_readme_of_an_old_manifest_as_cargo_does(files, found):
+    """Today's cargo writes into every manifest whether there is one."""
+    said = json.loads(inspect(crate_of(MANIFEST, dict.fromkeys(files, "x")), ELSEWHERE).metadata)
+    assert (said["readme_file"], said["readme"]) == (found, "x" if found else None)
