@@ -351,7 +351,8 @@ GOOD_ONES = {
     "dots": names("a..b", "...", "..x"),
     "manifests-below": names("examples/a/Cargo.toml", "examples/a/cargo.TOML"),
     "names-of-cargo": names("Cargo.toml.orig", "Cargo.toml~", "x.Cargo.toml", "Cargo.tom",
-                            "CARGO~1.RS", "a b", " a", "\u200d", "a~1", "a/Cargo.toml.", "Cargo.toml-x"),
+                            "CARGO~1.RS", "a b", " a", "\u200d", "a~1", "a/Cargo.toml.",
+                            "Cargo.toml-x"),
     "deep": names("a/" * 62 + "x"),
     "zeros": zeros(60 * MIB),
 }
