@@ -30,7 +30,7 @@ struct mandate {
 	void *userdata;
 };
 
-static enum refusal find_refusal(int error) {
+enum refusal mandate_find_refusal(int error) {
 	switch (error) {
 	case -ENOENT:
 		return REFUSAL_ACCOUNT_UNKNOWN;
@@ -49,7 +49,7 @@ enum refusal mandate_find(
 	int r = store_find(session->agent->store, session->url, name, with_token, &account);
 
 	if (r < 0)
-		return find_refusal(r);
+		return mandate_find_refusal(r);
 	if (expiry_is_over(account->expires, (int64_t) time(NULL)))
 		return REFUSAL_TOKEN_EXPIRED;
 	if (!account->api)

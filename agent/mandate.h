@@ -28,6 +28,9 @@ enum refusal mandate_new(struct session *session, const char *name, const char *
 struct mandate *mandate_free(struct mandate *mandate);
 DEFINE_CLEANUP(struct mandate, mandate_free)
 
+/* What a failure to find or open an account means. */
+enum refusal mandate_find_refusal(int error);
+
 /*
  * What was approved, for one more act: the account (caller frees), with its token if that is
  * wanted. REFUSAL_LOCKED once the store was locked, REFUSAL_NOT_APPROVED if it is another by now.

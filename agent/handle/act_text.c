@@ -23,11 +23,9 @@ static void write_told(FILE *out, const struct account *account) {
 	(void) fputc('\n', out);
 }
 
-static void write_account(FILE *out, const struct account *account) {
+void act_text_token(FILE *out, const struct account *account) {
 	int days = expiry_warning_days(account->expires, (int64_t) time(NULL));
 
-	if (account->api)
-		fprintf(out, "  sent to   %s\n", account->api);
 	if (days > 0)
 		fprintf(out, "  token     expires in %d day%s: make a new one soon\n", days,
 			days == 1 ? "" : "s");
@@ -42,8 +40,11 @@ void act_text_begin(FILE *out, const struct session *session, const char *act, c
 	fprintf(out, "cpub-agent: approve %s?\n", act);
 	fprintf(out, "  registry  %s\n", session->url);
 	fprintf(out, "  account   %s\n", name);
-	if (store_find(session->agent->store, session->url, name, false, &account) == 0)
-		write_account(out, account);
+	if (store_find(session->agent->store, session->url, name, false, &account) < 0)
+		return;
+	if (account->api)
+		fprintf(out, "  sent to   %s\n", account->api);
+	act_text_token(out, account);
 }
 
 void act_text_end(FILE *out, const struct session *session) {

@@ -28,6 +28,7 @@
 #include "agent/handle/handle.h"
 #include "agent/history.h"
 #include "agent/log.h"
+#include "agent/mandate.h"
 #include "agent/origin.h"
 #include "agent/passphrase.h"
 #include "agent/prompt.h"
@@ -145,27 +146,13 @@ static void get_grant(struct get *get) {
 		log_warning("a grant was not kept, the next crate is asked for again");
 }
 
-/* What a failure to find or open an account means. */
-static enum refusal get_refusal(int error) {
-	switch (error) {
-	case -ENOENT:
-		return REFUSAL_ACCOUNT_UNKNOWN;
-	case -ENOKEY:
-		return REFUSAL_LOCKED;
-	case -EBADMSG:
-		return REFUSAL_STORE_DAMAGED;
-	default:
-		return refusal_from_errno(error);
-	}
-}
-
 int get_open_token(struct get *get, const char *name, struct account **ret) {
 	struct session *session = get->session;
 	int r = store_find(session->agent->store, session->url, name, true, ret);
 
 	if (r < 0) {
 		get_take_back(get);
-		get_refuse(get, get_refusal(r), r == -ENOENT ? get->account : NULL);
+		get_refuse(get, mandate_find_refusal(r), r == -ENOENT ? get->account : NULL);
 	}
 	return r;
 }
@@ -223,7 +210,7 @@ enum refusal get_find(struct get *get, const char *name, struct account **ret) {
 	int r = store_find(session->agent->store, session->url, name, false, &account);
 
 	if (r < 0)
-		return get_refusal(r);
+		return mandate_find_refusal(r);
 	if (expiry_is_over(account->expires, (int64_t) time(NULL)))
 		return REFUSAL_TOKEN_EXPIRED;
 	*ret = TAKE_PTR(account);

@@ -3,13 +3,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "agent/account.h"
-#include "agent/clean_text.h"
+#include "agent/handle/act_text.h"
 #include "agent/history.h"
 #include "agent/peer.h"
-#include "agent/rule/expiry.h"
 #include "agent/session.h"
 #include "protocol/cleanup.h"
 #include "protocol/request.h"
@@ -48,28 +45,6 @@ static void write_history(FILE *out, const struct history_answer *history) {
 			history->last_version ? history->last_version : "unknown");
 }
 
-static void write_expiry(FILE *out, const struct account *account) {
-	int days = expiry_warning_days(account->expires, (int64_t) time(NULL));
-
-	if (days > 0)
-		fprintf(out, "  token     expires in %d day%s: make a new one soon\n", days,
-			days == 1 ? "" : "s");
-	else if (days == 0)
-		fprintf(out, "  token     expires in less than a day: make a new one now\n");
-}
-
-static void write_told(FILE *out, const struct account *account) {
-	if (!account->scope && !account->crates)
-		return;
-	fprintf(out, "  told of it  ");
-	clean_text_write(out, account->scope ? account->scope : "any act");
-	if (account->crates) {
-		fprintf(out, " on ");
-		clean_text_write(out, account->crates);
-	}
-	(void) fputc('\n', out);
-}
-
 /* Every part was checked to be printable, and what a person told of a token is cleaned. */
 int get_text(const struct session *session, const char *name, const struct account *account,
 	const struct history_answer *history, char **ret) {
@@ -90,10 +65,8 @@ int get_text(const struct session *session, const char *name, const struct accou
 		fprintf(out, "  sha256    %s\n", request->checksum);
 	if (is_publish)
 		write_history(out, history);
-	if (account) {
-		write_expiry(out, account);
-		write_told(out, account);
-	}
+	if (account)
+		act_text_token(out, account);
 	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");
 	if (is_publish)
 		fprintf(out, "The passphrase covers everything that this cargo run publishes in "
