@@ -161,6 +161,7 @@ BAD_KEYS = {
 }
 
 
+@pytest.mark.release  # Many; the fuzz target is built with the sanitizers.
 @pytest.mark.parametrize("what", BAD_KEYS)
 def test_what_is_no_key_of_the_curve_is_refused(what):
     answer = errand("READ_KEY", BAD_KEYS[what])
@@ -197,6 +198,7 @@ def test_verifier_that_is_not_ours_takes_the_token(operation, footer):
     assert not full(token, act(operation)) and full.refused == ["challenge"]
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("change, word", [
     ({"CRATE": "other"}, "name"), ({"VERSION": "0.1.1"}, "vers"),
     ({"CHECKSUM": "cd" * 32}, "cksum"),
@@ -264,6 +266,7 @@ def test_what_is_not_well_formed_is_not_signed(change, refusal, detail):
     assert set(answer.fields) <= {"REFUSAL", "DETAIL"}
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("operation", ACTS)
 @pytest.mark.parametrize("name", TAG)
 def test_claims_are_those_of_the_operation_no_more_and_no_less(operation, name):
