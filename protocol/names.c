@@ -12,6 +12,7 @@
 #define SEMVER_MAX 150
 #define LOGIN_MAX 128
 #define SHA256_HEX_SIZE 64
+#define CLAIM_MAX 256
 
 static bool name_is_valid(const char *name, const char *first, const char *all, size_t size_max) {
 	size_t size = strnlen(name, size_max + 1);
@@ -35,16 +36,26 @@ static bool team_is_valid(const char *team) {
 		!strchr(second + 1, ':') && !strchr(team, '/');
 }
 
-bool owner_login_is_valid(const char *login) {
-	size_t size = strnlen(login, LOGIN_MAX + 1);
+/* 1 to `size_max` bytes of printable ASCII without space and those in `without`. */
+static bool text_is_plain(const char *text, const char *without, size_t size_max) {
+	size_t size = strnlen(text, size_max + 1);
 
-	if (size == 0 || size > LOGIN_MAX)
+	if (size == 0 || size > size_max)
 		return false;
-	for (const char *at = login; *at; at++) {
-		if (*at <= ' ' || *at > '~' || strchr("\"'\\", *at))
+	for (const char *at = text; *at; at++) {
+		if (*at <= ' ' || *at > '~' || strchr(without, *at))
 			return false;
 	}
-	return !strchr(login, ':') || team_is_valid(login);
+	return true;
+}
+
+bool owner_login_is_valid(const char *login) {
+	return text_is_plain(login, "\"'\\", LOGIN_MAX) &&
+		(!strchr(login, ':') || team_is_valid(login));
+}
+
+bool claim_is_valid(const char *text) {
+	return text_is_plain(text, "\"\\", CLAIM_MAX);
 }
 
 bool sha256_hex_is_valid(const char *text) {

@@ -18,6 +18,8 @@
 #define URL_MAX 1024
 /* Longest token and passphrase, in bytes. */
 #define TOKEN_MAX 1024
+/* Longest token of a signed request, which claims names and a URL: each at its longest. */
+#define SIGNED_TOKEN_MAX 2816
 
 /* 1 to 64 of [A-Za-z0-9_-], the first a letter (crates_io_validation, crates.io). */
 bool crate_name_is_valid(const char *name);
@@ -36,6 +38,12 @@ bool sha256_hex_is_valid(const char *text);
 bool account_name_is_valid(const char *name);
 /* 1 to TOKEN_MAX bytes of 0x20 to 0x7e: what cargo takes in an Authorization header, less TAB. */
 bool token_is_valid(const void *bytes, size_t size);
+
+/*
+ * What a registry gives out to be claimed in a signed request, a subject or a challenge: 1 to
+ * 256 bytes of printable ASCII without space, quote and backslash.
+ */
+bool claim_is_valid(const char *text);
 
 /* What follows is in url.c. */
 

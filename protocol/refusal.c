@@ -42,6 +42,9 @@ static const struct {
 	[REFUSAL_BAD_TOKEN] = {"bad-token", EXIT_USAGE,
 		"the token must be a non-empty line of printable ASCII, 1024 bytes at most; copy it "
 		"again from the registry"},
+	[REFUSAL_BAD_KEY] = {"bad-key", EXIT_USAGE,
+		"this is no private key of the curve P-384; give a `k3.secret.` text or an unencrypted "
+		"PEM key of that curve"},
 	[REFUSAL_BAD_PASSPHRASE] = {"bad-passphrase", EXIT_USAGE,
 		"the passphrase must be a non-empty line of 1024 bytes at most; choose another"},
 	[REFUSAL_TOKEN_SHAPE] = {"token-shape", EXIT_USAGE,

@@ -34,7 +34,8 @@
 #define WATCH (1u << SANDBOX_WATCH)
 #define SEAL (1u << SANDBOX_SEAL)
 #define INSPECT (1u << SANDBOX_INSPECT)
-#define ALL (KDF | TERMINAL | NET | IMPORT | KEYRING | WATCH | SEAL | INSPECT)
+#define SIGN (1u << SANDBOX_SIGN)
+#define ALL (KDF | TERMINAL | NET | IMPORT | KEYRING | WATCH | SEAL | INSPECT | SIGN)
 
 static const struct {
 	int call;
@@ -313,6 +314,7 @@ static int filter_add_profile(scmp_filter_ctx filter, enum sandbox sandbox) {
 	case SANDBOX_IMPORT:
 	case SANDBOX_SEAL:
 	case SANDBOX_INSPECT:
+	case SANDBOX_SIGN:
 	case SANDBOX_WATCH:
 		return filter_add_plain_memory(filter);
 	case SANDBOX_ASK_TERMINAL:

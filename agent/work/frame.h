@@ -32,6 +32,21 @@ enum field {
 	FIELD_MEMLIMIT,
 	FIELD_KEY,
 
+	/*
+	 * sign: an errand, perhaps with a key -> the key, or what is public of it; or with what is
+	 * claimed, FIELD_INDEX_URL as it came, and FIELD_CRATE, FIELD_VERSION and FIELD_CHECKSUM
+	 * as the operation has them -> FIELD_TOKEN.
+	 */
+	FIELD_SIGN_ERRAND = 21, /* u64: enum sign_errand */
+	FIELD_PASERK,		/* private key, `k3.secret.…`; where one is read, a PEM text, too */
+	FIELD_PUBLIC,		/* `k3.public.…` */
+	FIELD_PID,		/* `k3.pid.…`, by which a registry finds the public key */
+	FIELD_SUBJECT,		/* may be absent */
+	FIELD_OPERATION,	/* u64: enum operation */
+	FIELD_ISSUED,		/* u64: Unix time that the token says */
+	FIELD_CHALLENGE,	/* of the registry; may be absent */
+	FIELD_FOOTER_KEY,	/* u64: enum footer_key */
+
 	/* ask: what kind of question, text above it, prompt; terminal sent along -> secret */
 	FIELD_QUESTION = 32, /* u64: enum question */
 	FIELD_TEXT,	     /* lines to show first, already cleaned */
@@ -175,6 +190,22 @@ enum inspect_errand {
 	INSPECT_CRATE,	 /* reads, checks, and writes the metadata */
 	INSPECT_COMPARE, /* which files differ between two */
 	_INSPECT_ERRAND_MAX,
+};
+
+/* What worker-sign is sent for. */
+enum sign_errand {
+	SIGN_MAKE_KEY,	 /* -> FIELD_PASERK, FIELD_PUBLIC, FIELD_PID */
+	SIGN_READ_KEY,	 /* FIELD_PASERK in either form -> the same */
+	SIGN_PUBLIC_KEY, /* FIELD_PASERK -> FIELD_PUBLIC, FIELD_PID */
+	SIGN_REQUEST,	 /* FIELD_PASERK and the claims -> FIELD_TOKEN */
+	_SIGN_ERRAND_MAX,
+};
+
+/* How a token's footer calls the id of its key. */
+enum footer_key {
+	FOOTER_KIP, /* as cargo does */
+	FOOTER_KID, /* as RFC 3231 says */
+	_FOOTER_KEY_MAX,
 };
 
 /* What worker-keyring is sent for. */

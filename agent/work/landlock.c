@@ -1,6 +1,6 @@
 /*
- * kdf, ask-terminal, import, seal, inspect and watch open no file at all; net and keyring only read
- * the system's directories, not the user's. There is no wrapper in libc for these calls.
+ * kdf, ask-terminal, import, seal, inspect, sign and watch open no file at all; net and keyring
+ * only read the system's directories, not the user's. There is no wrapper in libc for these calls.
  */
 
 #include "landlock.h"

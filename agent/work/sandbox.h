@@ -26,6 +26,7 @@ enum sandbox {
 	SANDBOX_KEYRING,      /* sockets of this machine, reads the system's files; no write, no exec */
 	SANDBOX_SEAL,	      /* copies one open file into another; no other, no network */
 	SANDBOX_INSPECT,      /* as SEAL, and has only so much memory: it unpacks */
+	SANDBOX_SIGN,	      /* computes, as KDF */
 	SANDBOX_WATCH,	      /* speaks over a connection that stands; no file, no other, no exec */
 	_SANDBOX_MAX,
 };

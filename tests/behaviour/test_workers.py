@@ -10,7 +10,7 @@ from worker_program import FIELD, SOCKET, Worker, ask_worker, encode
 
 pytestmark = pytest.mark.both  # Only the release build has the sandboxes.
 
-NAMES = ["kdf", "ask", "net", "read", "import", "seal", "inspect", "watch"]
+NAMES = ["kdf", "ask", "net", "read", "import", "seal", "inspect", "sign", "watch"]
 NEED_A_TASK = NAMES[:-1]  # The last one has none but to listen.
 
 

@@ -32,7 +32,8 @@ def is_read(request: Request) -> bool:
 class Gate:
     """
     verify(authorization, act) is asked first where it is given, for tokens that are signed anew
-    for each act; act has the keys mutation, name, vers and cksum as far as they apply.
+    for each act; act has the keys mutation, name, vers and cksum as far as they apply. If it has
+    challenges (verify.py), each refusal brings a fresh one along.
     """
 
     def __init__(self, login_url: str, hashes: Iterable[str], scoped_hashes: Iterable[str],
@@ -49,8 +50,12 @@ class Gate:
 
     def want_credential(self, request: Request) -> None:
         if request.digest is None:
-            raise Refused(401, "this action requires authentication",
-                          [("WWW-Authenticate", f'Cargo login_url="{self._login_url}"')])
+            raise Refused(401, "this action requires authentication", self._demand())
+
+    def _demand(self) -> list[tuple[str, str]]:
+        fresh = getattr(self._verify, "challenge", lambda: None)()
+        words = f', challenge="{fresh}"' if fresh else ""
+        return [("WWW-Authenticate", f'Cargo login_url="{self._login_url}"{words}')]
 
     def admit(self, request: Request, **act: str) -> None:
         """Returns only for a known token, or for one that was signed for this act."""
@@ -58,15 +63,14 @@ class Gate:
         if self._verify and self._verify(request.authorization, act):
             return
         if not self.knows(request.digest):
-            raise Refused(403, "authentication failed")
+            raise Refused(403, "authentication failed", self._demand() if self._verify else [])
 
     def admit_reader(self, request: Request) -> None:
         """Cargo sees a refused token in a 401 only; a 403 of an index is an HTTP error to it."""
         try:
             self.admit(request)
         except Refused:
-            raise Refused(401, "authentication failed", [
-                ("WWW-Authenticate", f'Cargo login_url="{self._login_url}"')]) from None
+            raise Refused(401, "authentication failed", self._demand()) from None
 
     def knows(self, digest: str | None) -> bool:
         with self._lock:

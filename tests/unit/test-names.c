@@ -314,6 +314,24 @@ static void test_owner_login_is_printable_and_a_team_has_three_parts(void **stat
 	assert_true(owner_login_is_valid(longest));
 }
 
+static void test_claim_is_printable_and_needs_no_escape(void **state) {
+	static const char *const good[] = {"a", "sub", "a/b+c=", "'", "~!#[]{}:;,.<>?", "0"};
+	static const char *const odd[] = {
+		"", " ", "a b", " a", "a\"b", "a\\b", "a\n", "\x7f", "\xc3\xa9", "a\tb", "\x1b[2J"};
+	char longest[258];
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(claim_is_valid(good[i]));
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		assert_false(claim_is_valid(odd[i]));
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	assert_false(claim_is_valid(longest));
+	longest[256] = '\0';
+	assert_true(claim_is_valid(longest));
+}
+
 int main(int argc, char **argv) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_crate_names_match_vectors),
@@ -333,6 +351,7 @@ int main(int argc, char **argv) {
 		cmocka_unit_test(test_url_refuses_origin_of_no_url),
 		cmocka_unit_test(test_semver_orders_as_section_11_says),
 		cmocka_unit_test(test_owner_login_is_printable_and_a_team_has_three_parts),
+		cmocka_unit_test(test_claim_is_printable_and_needs_no_escape),
 	};
 
 	if (!vectors_init(argc, argv))

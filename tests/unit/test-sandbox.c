@@ -229,18 +229,25 @@ static bool is_killed_in(enum sandbox sandbox, deed try) {
 
 static const enum sandbox closed[] = {
 	SANDBOX_KDF, SANDBOX_ASK_TERMINAL, SANDBOX_NET, SANDBOX_IMPORT, SANDBOX_KEYRING,
-	SANDBOX_SEAL, SANDBOX_INSPECT, SANDBOX_WATCH};
+	SANDBOX_SEAL, SANDBOX_INSPECT, SANDBOX_SIGN, SANDBOX_WATCH};
 
-static void test_sandbox_of_kdf_only_computes(void **state) {
+static void test_sandboxes_of_kdf_and_sign_only_compute(void **state) {
+	static const enum sandbox both[] = {SANDBOX_KDF, SANDBOX_SIGN};
+
 	(void) state;
-	assert_int_equal(errno_in(SANDBOX_KDF, try_memory), 0);
-	assert_int_equal(errno_in(SANDBOX_KDF, try_raise), 0);
-	assert_int_equal(errno_in(SANDBOX_KDF, try_read_system_file), EPERM);
-	assert_int_equal(errno_in(SANDBOX_KDF, try_internet), EPERM);
-	assert_int_equal(errno_in(SANDBOX_KDF, try_unix_socket), EPERM);
-	assert_int_equal(errno_in(SANDBOX_KDF, try_terminal_modes), EPERM);
-	assert_int_equal(errno_in(SANDBOX_KDF, try_thread), EPERM);
-	assert_int_equal(errno_in(SANDBOX_KDF, try_code), EPERM);
+	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+		assert_int_equal(errno_in(both[i], try_memory), 0);
+		assert_int_equal(errno_in(both[i], try_raise), 0);
+		assert_int_equal(errno_in(both[i], try_read_system_file), EPERM);
+		assert_int_equal(errno_in(both[i], try_read_open_file), EPERM);
+		assert_int_equal(errno_in(both[i], try_write_file), EPERM);
+		assert_int_equal(errno_in(both[i], try_make_file), EPERM);
+		assert_int_equal(errno_in(both[i], try_internet), EPERM);
+		assert_int_equal(errno_in(both[i], try_unix_socket), EPERM);
+		assert_int_equal(errno_in(both[i], try_terminal_modes), EPERM);
+		assert_int_equal(errno_in(both[i], try_thread), EPERM);
+		assert_int_equal(errno_in(both[i], try_code), EPERM);
+	}
 }
 
 static void test_sandbox_of_ask_only_speaks_to_its_terminal(void **state) {
@@ -417,7 +424,7 @@ static int open_terminal(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_a_sandbox_all_of_this_works),
-		cmocka_unit_test(test_sandbox_of_kdf_only_computes),
+		cmocka_unit_test(test_sandboxes_of_kdf_and_sign_only_compute),
 		cmocka_unit_test(test_sandbox_of_ask_only_speaks_to_its_terminal),
 		cmocka_unit_test(test_sandbox_of_net_reads_the_system_and_connects),
 		cmocka_unit_test(test_sandbox_of_keyring_only_speaks_on_this_machine),
