@@ -204,6 +204,14 @@ static void set_compiler(const struct cargo *cargo, struct changes *changes,
 	arguments_add(environment, "RUSTC_WORKSPACE_WRAPPER=");
 	if (cargo->has_foreign_rustc && !getenv("RUSTC") && !getenv("CARGO_BUILD_RUSTC"))
 		arguments_add(environment, "RUSTC=rustc");
+	if (!cargo->has_foreign_variables)
+		return;
+	/*
+	 * All that the version of rustc is asked for (1.84 and later): whether a new lockfile
+	 * prefers releases that it can compile. Else that stays as the project wants it.
+	 */
+	changes_add(changes, "CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS");
+	arguments_add(environment, "CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=allow");
 }
 
 static int run_fill_environment(struct run *run, enum cargo_trust trust, const char *work) {

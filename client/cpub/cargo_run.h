@@ -32,6 +32,8 @@ struct cargo {
 	const char *registry_name;
 	/* A file of the project names a compiler, which must not run while nothing is approved. */
 	bool has_foreign_rustc;
+	/* A file of the project sets variables for it: then none runs at all meanwhile. */
+	bool has_foreign_variables;
 	/* It knows no `cargo package --registry`. */
 	bool is_old;
 };

@@ -31,6 +31,7 @@ static bool check_project(struct publish *publish) {
 	if (r < 0)
 		return publish_fail_errno(publish, r, NULL);
 	publish->cargo.has_foreign_rustc = project_has_rustc(publish->config);
+	publish->cargo.has_foreign_variables = project_has_variables(publish->config);
 	return true;
 }
 

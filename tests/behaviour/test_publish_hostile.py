@@ -53,8 +53,20 @@ def configure(folder: Path, text: str) -> Path:
     '[credential-alias]\nmine = "{0}"',
     '[credential-alias]\n"{1}" = "{0}"',
     'include = [{{ path = "more.toml" }}]',
+    # Variables for the rustc whose version is asked, rustup's stand-in for it, and a shell.
+    '[env]\nLD_PRELOAD = {{ value = "pre.so", relative = true }}',
+    '[env]\nPATH = {{ value = "{0}", force = true }}',
+    'env.HOME.value = "{0}"\nenv.HOME.force = true',
+    '[env]\nRUSTUP_TOOLCHAIN = "{0}"',
+    '[env]\nRUSTC_WRAPPER = "{0}"',
+    '[env]\nBASH_ENV = "{0}"',
+    # How the token for reads would travel.
+    '[http]\nproxy = "http://h:1"',
+    '[http]\ncainfo = "ca.pem"',
+    # What some later cargo may run.
+    '[starter]\nprogram = "{0}"',
 ])
-def test_a_provider_of_the_projects_own_is_refused_and_does_not_run(desk, text):
+def test_what_could_run_a_program_of_the_projects_is_refused_and_does_not_run(desk, text):
     foreign, mark = program(desk.directory, "foreign")
     folder = write_crate(desk.home / "demo", "demo")
     file = configure(folder, text.format(foreign, desk.provider) + "\n")
@@ -83,11 +95,41 @@ def test_a_toolchain_of_the_projects_own_is_refused_and_does_not_run(desk):
     folder = write_crate(desk.home / "demo", "demo")
     (desk.directory / "evil/bin").mkdir(parents=True)
     _, mark = program(desk.directory / "evil/bin", "cargo")
-    file = folder / "rust-toolchain.toml"
-    file.write_text(f'[toolchain]\npath = "{desk.directory}/evil"\n')
-    done = desk.run("publish", "--allow-dirty", cwd=folder / "src")
-    assert done.returncode == 5 and f"'{file}'" in done.stderr
-    assert not mark.exists()
+    named = f'[toolchain]\npath = "{desk.directory}/evil"\n'
+    for name, text in (
+            ("rust-toolchain.toml", named),
+            ("rust-toolchain.toml", named + "#" * 70000 + "\n"),
+            ("rust-toolchain.toml", named.replace("path", "channel")),
+            ("rust-toolchain.toml", named + "a = nan\n[broken\n"),
+            ("rust-toolchain", named),
+            ("rust-toolchain", f"{desk.directory}/evil\n"),
+            ("rust-toolchain", "stable\nanother\n")):
+        file = folder / name
+        file.write_text(text)
+        done = desk.run("publish", "--allow-dirty", cwd=folder / "src", RUSTUP_TOOLCHAIN="")
+        assert done.returncode == 5 and f"'{file}'" in done.stderr, text[:80]
+        assert not mark.exists()
+        file.unlink()
+
+
+def test_harmless_configuration_of_the_project_is_none_of_a_strangers(ready_desk, registry):
+    """Nor does rustc run before the approval, where the project sets any variable for it."""
+    desk = ready_desk
+    folder = write_crate(desk.home / "demo", "demo")
+    manifest = folder / "Cargo.toml"
+    # Resolver 3 asks rustc for its version where no rust-version is given.
+    manifest.write_text(manifest.read_text().replace('"2021"', '"2024"'))
+    configure(folder, 'paths = []\n[env]\nCARGO_WORKSPACE_DIR = { value = "", relative = true }\n'
+                      'RUSTC_BOOTSTRAP = "1"\nRUST_LOG = { value = "off", force = true }\n'
+                      '[alias]\npackage = "run"\nmine = "test"\n[build]\njobs = 2\n'
+                      '[profile.dev]\ndebug = 0\n[net]\nretry = 1\n[term]\nverbose = false\n'
+                      '[http]\nmultiplexing = false\n[unstable]\n[target.x86_64-x]\nrunner = "no"\n')
+    (folder / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "stable"\n')
+    own, asked = program(desk.directory, "own", 'exec rustc "$@"')
+    done = desk.run("publish", "--registry", "local", "--allow-dirty", "--no-verify", "--dry-run",
+                    cwd=folder, RUSTC=str(own))
+    assert done.returncode == 0, done.stderr
+    assert not asked.exists()
 
 
 def test_no_wrapper_compiler_or_linker_of_the_project_runs_before_the_approval(
