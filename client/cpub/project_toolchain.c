@@ -48,8 +48,8 @@ static int check_document(
 		return r;
 	if (toml_line(document, "toolchain.path") == 0 && (r < 0 || !strchr(channel, '/')))
 		return 0;
-	return refuse(path,
-		"names a toolchain by its path, and rustup would run the cargo there", ret_error);
+	return refuse(path, "names a toolchain by its path, and rustup would run the cargo there",
+		ret_error);
 }
 
 static int check_file(const char *path, char **ret_error) {

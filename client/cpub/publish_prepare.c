@@ -9,6 +9,7 @@
 
 #include "cargo_config.h"
 #include "project_check.h"
+#include "project_git.h"
 #include "publish.h"
 
 static bool load_config(struct publish *publish) {
@@ -33,6 +34,17 @@ static bool check_project(struct publish *publish) {
 	publish->cargo.has_foreign_rustc = project_has_rustc(publish->config);
 	publish->cargo.has_foreign_variables = project_has_variables(publish->config);
 	return true;
+}
+
+/* Not for what is only looked up in manifests: git is asked for the first time by what packages. */
+static bool check_repositories(struct publish *publish) {
+	_cleanup_(freep) char *error = NULL;
+	int r = project_git_check(&publish->workspace, &error);
+
+	if (r == -EPERM)
+		return publish_fail_as(
+			publish, EXIT_DENIED, "project-untrusted", "%s", error);
+	return r == 0 || publish_fail_errno(publish, r, "the git repository cannot be checked");
 }
 
 static bool find_cargo(struct publish *publish) {
@@ -97,5 +109,5 @@ bool publish_prepare(struct publish *publish) {
 	if (publish->file)
 		return find_registry(publish);
 	return check_project(publish) && find_cargo(publish) && read_workspace(publish) &&
-	       find_registry(publish);
+	       check_repositories(publish) && find_registry(publish);
 }

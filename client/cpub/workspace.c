@@ -71,6 +71,13 @@ const char *workspace_next(const struct workspace *workspace, bool is_private, b
 	}
 }
 
+const char *workspace_next_manifest(const struct workspace *workspace, size_t *index) {
+	const struct json *package = json_element(packages_of(workspace), (*index)++);
+	const char *path = json_string(json_member(package, "manifest_path"));
+
+	return path || !package ? path : "";
+}
+
 const char *workspace_registry(const struct workspace *workspace) {
 	const struct json *package = json_first(packages_of(workspace));
 	const char *found = NULL;

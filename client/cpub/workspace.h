@@ -34,5 +34,8 @@ const char *workspace_registry(const struct workspace *workspace);
 const char *workspace_next(const struct workspace *workspace, bool is_private, bool is_default,
 	size_t *index);
 
+/* The manifest of each member: the next path after *index, NULL at the end. */
+const char *workspace_next_manifest(const struct workspace *workspace, size_t *index);
+
 /* cargo was not called for one package, but for the top of a workspace without one of its own. */
 bool workspace_is_virtual(const struct workspace *workspace);
