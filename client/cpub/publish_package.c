@@ -77,7 +77,7 @@ static void add_options(const struct publish *publish, struct arguments *argumen
 		return;
 	if (!registry->name)
 		arguments_format(arguments, "--index=%s", registry->index_url);
-	else if (strcmp(registry->name, CRATES_IO_NAME) != 0)
+	else if (publish->has_default || strcmp(registry->name, CRATES_IO_NAME) != 0)
 		arguments_format(arguments, "--registry=%s", registry->name);
 }
 

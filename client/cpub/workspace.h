@@ -10,6 +10,7 @@
 
 #include "protocol/cleanup.h"
 
+struct command;
 struct json;
 
 struct workspace {
@@ -23,8 +24,18 @@ struct workspace {
 int workspace_read(const char *text, size_t size, struct workspace *ret);
 void workspace_done(struct workspace *workspace);
 
-/* The one registry that all packages here are for, by their manifests; NULL if there is none. */
-const char *workspace_registry(const struct workspace *workspace);
+/*
+ * The one registry that all packages are for that the command chooses, by their manifests; NULL
+ * if there is none.
+ */
+const char *workspace_registry(const struct workspace *workspace, const struct command *command);
+
+/*
+ * Walks the names of registries that these packages are for, if they are for some only: the next
+ * package after *index, which starts at 0, NULL at the end. The names are an array.
+ */
+const char *workspace_next_bound(const struct workspace *workspace, const struct command *command,
+	size_t *index, const struct json **ret_names);
 
 /*
  * Walks the members that `publish = false` keeps here, or the others: the next name
