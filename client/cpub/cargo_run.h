@@ -2,8 +2,8 @@
 
 /*
  * Runs cargo for the person whose command line this is: on their terminal, in
- * their environment, but without the tokens of the registry that the agent
- * publishes to, with our provider for that, and with no descriptor of ours.
+ * their environment, but without the tokens of registries, with our provider
+ * for the one that the agent publishes to, and with no descriptor of ours.
  */
 
 #include <stdbool.h>

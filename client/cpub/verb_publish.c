@@ -138,7 +138,9 @@ static void publish_done(struct publish *publish) {
 }
 
 static enum exit_code run(struct command *command) {
-	struct publish publish = {.command = command, .cargo = {.command = command}};
+	struct publish publish = {.command = command,
+		.cargo = {.command = command},
+		.workplace = {.lock_fd = -1}};
 	enum exit_code code = check_words(command, &publish);
 	int r;
 
@@ -156,7 +158,9 @@ static enum exit_code run(struct command *command) {
 	(void) publish_run(&publish);
 	/* The agent forgets what is left first, and then the folder goes, which can take a while. */
 	conversation_done(&publish.conversation);
-	workplace_done(&publish.workplace);
+	if (!workplace_done(&publish.workplace))
+		print_note(&command->print,
+			"Cargo.lock is no longer the one that was made for this, so it stays");
 	code = publish_report(&publish);
 	publish_done(&publish);
 	(void) fflush(stdout); /* What follows may end us. */
