@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cargo_metadata.h"
 #include "protocol/json.h"
 #include "verb.h"
 
-int workspace_read(const char *text, size_t size, struct workspace *ret) {
+int workspace_read(char *text, size_t size, struct workspace *ret) {
 	_cleanup_(json_freep) struct json *metadata = NULL;
-	int r = json_parse(text, size, &metadata);
+	int r;
 
+	cargo_metadata_thin(text, size);
+	r = json_parse(text, size, &metadata);
 	if (r < 0)
 		return r;
 	ret->root = json_string(json_member(metadata, "workspace_root"));

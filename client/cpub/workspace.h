@@ -20,8 +20,8 @@ struct workspace {
 	const char *target;
 };
 
-/* 0, or -EBADMSG for what is no metadata, -ENOMEM. Done with workspace_done. */
-int workspace_read(const char *text, size_t size, struct workspace *ret);
+/* 0, or -EBADMSG for what is no metadata, -ENOMEM. Done with workspace_done. Spoils the text. */
+int workspace_read(char *text, size_t size, struct workspace *ret);
 void workspace_done(struct workspace *workspace);
 
 /*

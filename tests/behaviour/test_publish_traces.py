@@ -136,3 +136,16 @@ def test_a_folder_that_is_filled_without_end_does_not_hold_the_end_up(ready_desk
     terminal = approve(ready_desk, stranger.folder, **stranger.environment)
     assert terminal.ends() == 0, terminal.seen
     assert uploads(registry) == 1
+
+
+def test_whatever_a_manifest_keeps_for_other_programs_is_no_obstacle(ready_desk, registry):
+    odd = "\n".join([
+        "n = 9223372036854775807", "least = -9223372036854775808", "f = 1e100", "low = 1e-320",
+        "deep = " + "[" * 12 + "]" * 12, 'text = "}\\\\\\"],"', "empty = {}"])
+    # Of the workspace nothing gets into the crate.
+    worse = "\n".join([odd, "huge = 1e308", "deeper = " + "[" * 70 + "]" * 70,
+                       r'nul = "a\u0000b"', r'"k\u0000" = 1', '"k" = 2'])
+    folder = write_crate(ready_desk.home / "demo", "demo", tail=(
+        f"[package.metadata.x]\n{odd}\n[workspace.metadata.x]\n{worse}\n"))
+    done = ready_desk.run(*TRY, cwd=folder)
+    assert done.returncode == 0, done.stderr
