@@ -86,8 +86,9 @@ def test_a_target_folder_is_made_as_cargo_makes_it(ready_desk, registry):
 
 
 LOOK = """
+folder = pathlib.Path(orders["folder"])
 report({
-    "copies": [str(path) for path in pathlib.Path(orders["folder"]).glob("target/cpub-publish-*/**/*.crate")],
+    "copies": [str(path) for path in folder.glob("target/cpub-publish-*/**/*.crate")],
     "tokens": [name for name, value in os.environ.items() if value == orders["token"]],
 })
 """
@@ -140,10 +141,10 @@ def test_a_folder_that_is_filled_without_end_does_not_hold_the_end_up(ready_desk
 
 def test_whatever_a_manifest_keeps_for_other_programs_is_no_obstacle(ready_desk, registry):
     odd = "\n".join([
-        "n = 9223372036854775807", "least = -9223372036854775808", "f = 1e100", "low = 1e-320",
+        "n = 9223372036854775807", "least = -9223372036854775808", "f = 1e100",
         "deep = " + "[" * 12 + "]" * 12, 'text = "}\\\\\\"],"', "empty = {}"])
     # Of the workspace nothing gets into the crate.
-    worse = "\n".join([odd, "huge = 1e308", "deeper = " + "[" * 70 + "]" * 70,
+    worse = "\n".join([odd, "huge = 1e308", "low = 1e-320", "deeper = " + "[" * 70 + "]" * 70,
                        r'nul = "a\u0000b"', r'"k\u0000" = 1', '"k" = 2'])
     folder = write_crate(ready_desk.home / "demo", "demo", tail=(
         f"[package.metadata.x]\n{odd}\n[workspace.metadata.x]\n{worse}\n"))
