@@ -147,6 +147,21 @@ static char *take_lines(const struct fields *answer, enum field field) {
 	return lines;
 }
 
+/* A crate may need itself for its tests (a dev-dependency), for which nothing has to go up before it. */
+static void drop_line(char *lines, const char *line) {
+	size_t size = strlen(line);
+
+	for (char *at = lines; at && *at;) {
+		size_t length = strcspn(at, "\n");
+		char *next = at + length + (at[length] == '\n');
+
+		if (length == size && memcmp(at, line, size) == 0)
+			memmove(at, next, strlen(next) + 1);
+		else
+			at = next;
+	}
+}
+
 static enum refusal take_inspected(struct parcel *parcel, const struct fields *answer) {
 	if (fields_get_string(answer, FIELD_CRATE, &parcel->crate) < 0 ||
 		!crate_name_is_valid(parcel->crate) ||
@@ -159,6 +174,7 @@ static enum refusal take_inspected(struct parcel *parcel, const struct fields *a
 	(void) fields_get_u64(answer, FIELD_ENTRIES, &parcel->n_entries);
 	parcel->warnings = take_lines(answer, FIELD_WARNINGS);
 	parcel->needs = take_lines(answer, FIELD_NEEDS);
+	drop_line(parcel->needs, parcel->crate);
 	return REFUSAL_NONE;
 }
 

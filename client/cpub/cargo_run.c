@@ -51,8 +51,8 @@ static void run_done(struct run *run) {
 
 /* Takes the text over; NULL is a failure. */
 static void arguments_take(struct arguments *arguments, char *text) {
-	char **items = text ? reallocarray(arguments->items, arguments->n + 2, sizeof(*items))
-			    : NULL;
+	char **items =
+		text ? reallocarray(arguments->items, arguments->n + 2, sizeof(*items)) : NULL;
 
 	if (!items) {
 		free(text);
@@ -148,7 +148,8 @@ static bool is_token(const char *entry) {
 	static const char *const ends[] = {"_TOKEN", "_SECRET_KEY", "_SECRET_KEY_SUBJECT"};
 	size_t size = strcspn(entry, "=");
 
-	if (strncmp(entry, "CARGO_REGISTRY_", 15) != 0 && strncmp(entry, "CARGO_REGISTRIES_", 17) != 0)
+	if (strncmp(entry, "CARGO_REGISTRY_", 15) != 0 &&
+		strncmp(entry, "CARGO_REGISTRIES_", 17) != 0)
 		return false;
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		size_t end = strlen(ends[i]);
@@ -194,8 +195,8 @@ static int set_provider(const struct cargo *cargo, struct changes *changes,
 	return 0;
 }
 
-static void set_compiler(const struct cargo *cargo, struct changes *changes,
-	struct arguments *environment) {
+static void set_compiler(
+	const struct cargo *cargo, struct changes *changes, struct arguments *environment) {
 	changes_add(changes, "RUSTC_WRAPPER");
 	arguments_add(environment, "RUSTC_WRAPPER=");
 	changes_add(changes, "RUSTC_WORKSPACE_WRAPPER");

@@ -71,8 +71,8 @@ static bool ask_fail(
 }
 
 static bool ask_fail_errno(struct ask *ask, int error) {
-	return ask_fail(ask, refusal_from_errno(error), NULL,
-		error == -ENOMEM ? NULL : strerror(-error));
+	return ask_fail(
+		ask, refusal_from_errno(error), NULL, error == -ENOMEM ? NULL : strerror(-error));
 }
 
 static bool ask_write(struct ask *ask) {
@@ -216,8 +216,8 @@ static bool ask_read(struct ask *ask, struct call_buffer *buffer, struct verb_an
 	int r = reply_parse(buffer->bytes, buffer->size, &ret->reply);
 
 	if (r == -EBADMSG)
-		return ask_fail(ask, REFUSAL_AGENT_UNREACHABLE,
-			"the agent's answer makes no sense", NULL);
+		return ask_fail(
+			ask, REFUSAL_AGENT_UNREACHABLE, "the agent's answer makes no sense", NULL);
 	if (r < 0)
 		return ask_fail_errno(ask, r);
 	ret->line = TAKE_PTR(buffer->bytes);

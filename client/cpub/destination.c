@@ -83,9 +83,8 @@ enum exit_code destination_registry(const struct command *command, struct reques
 }
 
 void destination_tell_default(const struct command *command, const struct registry *registry) {
-	print_note(&command->print,
-		"no registry was named, so it is '%s', %s: the default by '%s'", registry->name,
-		registry->index_url, registry->file);
+	print_note(&command->print, "no registry was named, so it is '%s', %s: the default by '%s'",
+		registry->name, registry->index_url, registry->file);
 }
 
 enum exit_code destination_act(const struct command *command, struct request *request) {

@@ -50,8 +50,8 @@ struct parcels {
 };
 
 /*
- * Finds the files NAME.crate in the folder, in the order of their names. 0, -ENOENT for none, -E2BIG
- * for more than PARCELS_MAX, or another negative errno.
+ * Finds the files NAME.crate in the folder, in the order of their names. 0, -ENOENT for none,
+ * -E2BIG for more than PARCELS_MAX, or another negative errno.
  */
 int parcels_find(struct parcels *parcels, const char *folder);
 int parcels_add(struct parcels *parcels, const char *path);

@@ -15,7 +15,7 @@ struct progress {
 };
 
 void progress_init(struct progress *progress, const struct print *print);
-/* `label` stays the caller's, and must live until progress_clear. A total of 0: nothing is drawn. */
+/* `label` stays the caller's, and must live until progress_clear. Nothing for a total of 0. */
 void progress_draw(struct progress *progress, const char *label, int64_t done, int64_t total);
 /* Takes the bar away, before something else is written. */
 void progress_clear(struct progress *progress);

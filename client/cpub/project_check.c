@@ -29,8 +29,8 @@
 /* Cargo without a build takes nothing to run from these, but for what is checked below. */
 static const char *const tables[] = {"alias", "build", "cache", "cargo-new", "credential-alias",
 	"doc", "env", "future-incompat-report", "gc", "host", "http", "include", "install", "lints",
-	"net", "patch", "paths", "profile", "registries", "registry", "resolver", "source", "target",
-	"target-applies-to-host", "term", "unstable"};
+	"net", "patch", "paths", "profile", "registries", "registry", "resolver", "source",
+	"target", "target-applies-to-host", "term", "unstable"};
 
 /* How cargo reaches registries, with our token where one wants it for reads. */
 static const char *const ways[] = {"http.proxy", "http.cainfo", "http.proxy-cainfo"};
@@ -44,12 +44,13 @@ static const char *const variable_starts[] = {
 #define N(list) (sizeof(list) / sizeof((list)[0]))
 
 /* All that is refused can be had by one who trusts it. */
-#define REMEDY                                                                       \
-	"take it out, or put it into your own cargo configuration if you trust it; " \
-	"called from outside of the project with --manifest-path, none of its configuration counts"
+#define REMEDY                                                                                     \
+	"take it out, or put it into your own cargo configuration if you trust it; "               \
+	"called from outside of the project with --manifest-path, none of its configuration "      \
+	"counts"
 
-static int refuse(const struct cargo_file *file, const char *key, const char *why,
-	char **ret_error) {
+static int refuse(
+	const struct cargo_file *file, const char *key, const char *why, char **ret_error) {
 	int r = complaint_make(ret_error, "the project's '%s' sets %s (line %u), %s; " REMEDY,
 		file->path, key, toml_line(file->document, key), why);
 

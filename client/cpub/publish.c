@@ -32,8 +32,8 @@ bool publish_fail_as(struct publish *publish, enum exit_code exit_code, const ch
 	return false;
 }
 
-bool publish_fail(struct publish *publish, enum refusal refusal, const char *message,
-	const char *detail) {
+bool publish_fail(
+	struct publish *publish, enum refusal refusal, const char *message, const char *detail) {
 	if (publish->trouble.is_there)
 		return false;
 	(void) publish_fail_as(publish, refusal_exit_code(refusal), refusal_name(refusal), "%s",
@@ -45,7 +45,8 @@ bool publish_fail(struct publish *publish, enum refusal refusal, const char *mes
 bool publish_fail_errno(struct publish *publish, int error, const char *what) {
 	enum refusal refusal = error == -ENOMEM ? REFUSAL_NO_MEMORY : REFUSAL_INTERNAL;
 
-	return publish_fail(publish, refusal, error == -ENOMEM ? "there is not enough memory" : what,
+	return publish_fail(publish, refusal,
+		error == -ENOMEM ? "there is not enough memory" : what,
 		error == -ENOMEM ? NULL : strerror(-error));
 }
 
@@ -61,8 +62,7 @@ bool publish_fail_reply(struct publish *publish, const struct reply *reply) {
 
 	if (reply->refusal != _REFUSAL_INVALID)
 		return publish_fail(publish, reply->refusal, reply->message, reply->detail);
-	(void) publish_fail_as(
-		publish, EXIT_FAILED, code ? code : "unknown", "%s", reply->message);
+	(void) publish_fail_as(publish, EXIT_FAILED, code ? code : "unknown", "%s", reply->message);
 	publish->trouble.detail = copy(reply->detail);
 	return false;
 }

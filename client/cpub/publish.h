@@ -57,8 +57,8 @@ struct publish {
 };
 
 /* publish.c: what ends a run. `message` and `detail` may be NULL. All return false. */
-bool publish_fail(struct publish *publish, enum refusal refusal, const char *message,
-	const char *detail);
+bool publish_fail(
+	struct publish *publish, enum refusal refusal, const char *message, const char *detail);
 __attribute__((format(printf, 4, 5))) bool publish_fail_as(struct publish *publish,
 	enum exit_code exit_code, const char *code, const char *format, ...);
 bool publish_fail_errno(struct publish *publish, int error, const char *what);
@@ -75,7 +75,7 @@ bool publish_prepare(struct publish *publish);
 /* publish_package.c: what cargo makes of the project, without and with a build. */
 bool publish_package(struct publish *publish);
 bool publish_build(struct publish *publish);
-/* Where cargo puts the file of the same name as this one by the build; caller frees; NULL: ENOMEM. */
+/* Where the build leaves the file of the same name as this one; caller frees; NULL: ENOMEM. */
 char *publish_built_path(const struct publish *publish, const struct parcel *parcel);
 
 /* publish_approve.c: sealed, shown, approved, and after the build compared. */
@@ -83,8 +83,8 @@ bool publish_seal(struct publish *publish);
 bool publish_propose(struct publish *publish);
 bool publish_verify(struct publish *publish);
 /* Asks the agent, and fails for both kinds of "no". */
-bool publish_ask(struct publish *publish, const struct request *request, int fd,
-	struct verb_answer *ret);
+bool publish_ask(
+	struct publish *publish, const struct request *request, int fd, struct verb_answer *ret);
 
 /* publish_send.c */
 bool publish_send(struct publish *publish);

@@ -32,8 +32,8 @@ static struct request *request_for(const struct publish *publish, enum kind kind
 	return TAKE_PTR(request);
 }
 
-bool publish_ask(struct publish *publish, const struct request *request, int fd,
-	struct verb_answer *ret) {
+bool publish_ask(
+	struct publish *publish, const struct request *request, int fd, struct verb_answer *ret) {
 	struct conversation_failure *failure = &publish->failure;
 	bool is_answered =
 		conversation_ask(&publish->conversation, request, true, fd, ret, failure);
@@ -136,17 +136,15 @@ static bool take_all_proposed(struct publish *publish, const struct json *ok) {
 	size_t n = 0;
 
 	for (; crate; crate = json_next(crate)) {
-		struct parcel *parcel =
-			parcels_named(&publish->parcels, verb_text(crate, "name"));
+		struct parcel *parcel = parcels_named(&publish->parcels, verb_text(crate, "name"));
 
 		if (!parcel || strcmp(parcel->version, verb_text(crate, "vers")) != 0)
 			continue;
 		take_proposed(parcel, crate);
 		n++;
 	}
-	return n == publish->parcels.n ||
-	       publish_fail(publish, REFUSAL_AGENT_UNREACHABLE,
-		       "the agent's answer makes no sense", NULL);
+	return n == publish->parcels.n || publish_fail(publish, REFUSAL_AGENT_UNREACHABLE,
+						  "the agent's answer makes no sense", NULL);
 }
 
 static void tell_first(const struct publish *publish) {
@@ -155,7 +153,8 @@ static void tell_first(const struct publish *publish) {
 			continue;
 		publish_note(publish,
 			"%s is new at this registry: a name belongs to who publishes it first, and "
-			"what is published stays for good, as a version can be yanked but not removed",
+			"what is published stays for good, as a version can be yanked but not "
+			"removed",
 			publish->parcels.items[i].name);
 		return;
 	}

@@ -88,16 +88,15 @@ static bool make_lockfile(struct publish *publish) {
 
 	if (r <= 0)
 		return r == 0 || publish_fail_errno(publish, r, NULL);
-	publish_note(publish,
-		"there is no Cargo.lock; one is made for this, and removed afterwards");
+	publish_note(
+		publish, "there is no Cargo.lock; one is made for this, and removed afterwards");
 	begin(&arguments, "generate-lockfile");
 	if (publish->command->manifest_path)
-		arguments_format(
-			&arguments, "--manifest-path=%s", publish->command->manifest_path);
+		arguments_format(&arguments, "--manifest-path=%s", publish->command->manifest_path);
 	if (!publish->command->print.is_verbose)
 		arguments_add(&arguments, "--quiet");
-	r = cargo_run(&publish->cargo, &arguments, CARGO_ALONE, publish->workplace.folder, NULL,
-		NULL);
+	r = cargo_run(
+		&publish->cargo, &arguments, CARGO_ALONE, publish->workplace.folder, NULL, NULL);
 	noted = workplace_note_lockfile(&publish->workplace);
 	if (r < 0)
 		return publish_fail_errno(publish, r, "cargo could not be run");
@@ -112,8 +111,8 @@ static bool has_anything(struct publish *publish) {
 	const struct command *command = publish->command;
 	size_t index = 0;
 
-	if (command->packages.n > 0 || workspace_next(&publish->workspace, false,
-					       !command->workspace, &index))
+	if (command->packages.n > 0 ||
+		workspace_next(&publish->workspace, false, !command->workspace, &index))
 		return true;
 	return publish_fail_as(publish, EXIT_FAILED, "nothing-to-publish",
 		"every package here has `publish = false` in its manifest, so there is nothing to "
@@ -156,10 +155,10 @@ bool publish_package(struct publish *publish) {
 
 	if (!has_anything(publish) || !find_out_age(publish))
 		return false;
-	r = workplace_make(
-		&publish->workplace, publish->workspace.target, publish->command->umask);
+	r = workplace_make(&publish->workplace, publish->workspace.target, publish->command->umask);
 	if (r < 0)
-		return publish_fail_errno(publish, r, "no folder can be made in cargo's target folder");
+		return publish_fail_errno(
+			publish, r, "no folder can be made in cargo's target folder");
 	if (!make_lockfile(publish) || !run_package(publish, false))
 		return false;
 	if (asprintf(&folder, "%s/package", publish->workplace.folder) < 0) {

@@ -20,8 +20,7 @@ static bool load_config(struct publish *publish) {
 	int r = cargo_config_load(&publish->config, &error);
 
 	if (r < 0)
-		return publish_said(
-			publish, verb_fail_configuration(publish->command, r, error));
+		return publish_said(publish, verb_fail_configuration(publish->command, r, error));
 	return true;
 }
 
@@ -30,8 +29,7 @@ static bool check_project(struct publish *publish) {
 	int r = project_check(publish->config, &error);
 
 	if (r == -EPERM)
-		return publish_fail_as(
-			publish, EXIT_DENIED, "project-untrusted", "%s", error);
+		return publish_fail_as(publish, EXIT_DENIED, "project-untrusted", "%s", error);
 	if (r < 0)
 		return publish_fail_errno(publish, r, NULL);
 	publish->cargo.has_foreign_rustc = project_has_rustc(publish->config);
@@ -45,8 +43,7 @@ static bool check_repositories(struct publish *publish) {
 	int r = project_git_check(&publish->workspace, &error);
 
 	if (r == -EPERM)
-		return publish_fail_as(
-			publish, EXIT_DENIED, "project-untrusted", "%s", error);
+		return publish_fail_as(publish, EXIT_DENIED, "project-untrusted", "%s", error);
 	return r == 0 || publish_fail_errno(publish, r, "the git repository cannot be checked");
 }
 
@@ -71,8 +68,7 @@ static bool read_workspace(struct publish *publish) {
 	arguments_add(&arguments, "--no-deps");
 	arguments_add(&arguments, "--format-version=1");
 	if (publish->command->manifest_path)
-		arguments_format(
-			&arguments, "--manifest-path=%s", publish->command->manifest_path);
+		arguments_format(&arguments, "--manifest-path=%s", publish->command->manifest_path);
 	r = cargo_run(&publish->cargo, &arguments, CARGO_ALONE, NULL, &output, &size);
 	if (r < 0)
 		return publish_fail_errno(publish, r, "cargo could not be run");

@@ -157,7 +157,8 @@ static void say_trouble(const struct publish *publish) {
 	say_reason(publish, &print);
 	if (!publish->is_sending)
 		return;
-	if (publish->parcels.n > 1 || publish->parcels.items[0].state == PARCEL_UNKNOWN)
+	if (publish->parcels.n > 1 || publish->parcels.items[0].state == PARCEL_UNKNOWN ||
+		stop_was_asked())
 		say_states(publish, &print);
 	if (n_up > 0 && n_here > 0)
 		say_resume(publish, &print);

@@ -50,8 +50,8 @@ static void show_warnings(const struct publish *publish, const struct parcel *pa
 	for (; warning; warning = json_next(warning)) {
 		const char *text = json_string(warning);
 
-		publish_note(publish, "the registry warns of %s: %s", parcel->name,
-			text ? text : "?");
+		publish_note(
+			publish, "the registry warns of %s: %s", parcel->name, text ? text : "?");
 	}
 }
 
@@ -140,8 +140,8 @@ bool publish_send(struct publish *publish) {
 
 		if (parcel->state == PARCEL_LISTED) {
 			if (publish_speaks(publish))
-				print_line("%s %s is there already.", parcel->name,
-					parcel->version);
+				print_line(
+					"%s %s is there already.", parcel->name, parcel->version);
 			continue;
 		}
 		if (!await_needs(publish, parcel) || !send_one(publish, parcel))

@@ -160,8 +160,8 @@ static int find(const char *name, const struct cargo_config *config, struct regi
 	return r == -ENOENT ? fail_unknown(name, config, ret_error) : r;
 }
 
-int registry_resolve_own(const char *name, const struct cargo_config *config,
-	struct registry *ret, char **ret_error) {
+int registry_resolve_own(const char *name, const struct cargo_config *config, struct registry *ret,
+	char **ret_error) {
 	int r = -ENOENT;
 
 	if (!registry_needs_config(name))
@@ -193,8 +193,7 @@ int registry_resolve(const char *name, const char *index, const struct cargo_con
 }
 
 /* Who names the default, in *ret all but the URL. 0, -ENOENT, -EINVAL with a sentence, -ENOMEM. */
-static int find_default(
-	const struct cargo_config *config, struct registry *ret, char **ret_error) {
+static int find_default(const struct cargo_config *config, struct registry *ret, char **ret_error) {
 	const char *name = getenv(DEFAULT_VARIABLE);
 
 	if (name)

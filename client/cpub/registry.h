@@ -29,8 +29,8 @@ int registry_resolve(const char *name, const char *index, const struct cargo_con
  * The same for a name alone, looked up in the user's own files and nowhere else:
  * -ENOENT, without a sentence, if they do not have it.
  */
-int registry_resolve_own(const char *name, const struct cargo_config *config,
-	struct registry *ret, char **ret_error);
+int registry_resolve_own(const char *name, const struct cargo_config *config, struct registry *ret,
+	char **ret_error);
 
 /*
  * The one that cargo takes where none is named: CARGO_REGISTRY_DEFAULT, or `registry.default` of

@@ -53,16 +53,16 @@ static enum exit_code check_words(struct command *command, struct publish *publi
 	if (code != EXIT_DONE)
 		return code;
 	if (command->words.n > 1)
-		return print_usage(&command->print, "one crate file is taken, not %zu; without "
-						    "one, what cargo packages here is published",
+		return print_usage(&command->print,
+			"one crate file is taken, not %zu; without one, what cargo packages here "
+			"is published",
 			command->words.n);
 	publish->file = command->words.n > 0 ? command->words.items[0] : NULL;
 	if (publish->file && has_package_options(command))
 		return print_usage(&command->print,
 			"a crate file is sent as it is, so no option for packaging goes with it");
 	if (command->workspace && command->packages.n > 0)
-		return print_usage(
-			&command->print, "--workspace and --package exclude each other");
+		return print_usage(&command->print, "--workspace and --package exclude each other");
 	if (command->excludes.n > 0 && !command->workspace)
 		return print_usage(&command->print, "--exclude goes with --workspace only");
 	if (command->max_size && !size_parse(command->max_size, &publish->size_max))
@@ -138,9 +138,8 @@ static void publish_done(struct publish *publish) {
 }
 
 static enum exit_code run(struct command *command) {
-	struct publish publish = {.command = command,
-		.cargo = {.command = command},
-		.workplace = {.lock_fd = -1}};
+	struct publish publish = {
+		.command = command, .cargo = {.command = command}, .workplace = {.lock_fd = -1}};
 	enum exit_code code = check_words(command, &publish);
 	int r;
 
@@ -156,7 +155,7 @@ static enum exit_code run(struct command *command) {
 	progress_init(&publish.progress, &command->print);
 
 	(void) publish_run(&publish);
-	/* The agent forgets what is left first, and then the folder goes, which can take a while. */
+	/* The agent forgets what is left; the folder can take a while. */
 	conversation_done(&publish.conversation);
 	if (!workplace_done(&publish.workplace))
 		print_note(&command->print,
@@ -200,9 +199,9 @@ const struct verb verb_publish = {
 		"                          [--dry-run] [--resume] [--no-wait] [--max-size SIZE]\n"
 		"                          [FILE.crate]\n"
 		"\n"
-		"Packages what is here, shows it, and asks for the passphrase, one for all crates;\n"
-		"then builds it as others will, and sends exactly what you approved. The token goes\n"
-		"from the agent to the registry and to nobody else.\n"
+		"Packages what is here, shows it, and asks for the passphrase, one for all\n"
+		"crates; then builds it as others will, and sends exactly what you approved.\n"
+		"The token goes from the agent to the registry and to nobody else.\n"
 		"\n"
 		"  --registry NAME     A registry of cargo's configuration (the default: cargo's\n"
 		"                      default, else what the manifest names in `publish`, else\n"
@@ -220,12 +219,13 @@ const struct verb verb_publish = {
 		"  --allow-dirty       Take what is not committed too\n"
 		"  --no-verify         Do not build it\n"
 		"  --dry-run           Do all but ask and send\n"
-		"  --resume            Pass over what the index lists already with the same checksum\n"
+		"  --resume            Pass over what the index has with the same checksum\n"
 		"  --no-wait           Do not wait at the end until the index lists it\n"
-		"  --max-size SIZE     The largest crate file that is taken, 20M for instance (the\n"
+		"  --max-size SIZE     The largest crate file that is taken, as 20M (the\n"
 		"                      default: 10M at crates.io, else 512M)\n"
 		"\n"
-		"A file FILE.crate, as `cargo package` makes it, is sent as it is, without a build.\n",
+		"A file FILE.crate, as `cargo package` makes it, is sent as it is, without a\n"
+		"build.\n",
 	.takes = "FILE.crate",
 	.options = options,
 	.run = run,

@@ -73,16 +73,32 @@ static int write_file(const char *path, const char *text) {
 	return write(fd, text, strlen(text)) == (ssize_t) strlen(text) ? 0 : -EIO;
 }
 
-/* The target folder alone: its parent is the project, or a place that the person chose. */
+/* What is missing of the folders above it, as cargo makes them; they stay. */
+static int make_parents(const char *path) {
+	_cleanup_(freep) char *parent = strdup(path);
+
+	if (!parent)
+		return -ENOMEM;
+	for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(parent, 0777) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return 0;
+}
+
 static int make_target(struct workplace *workplace, const char *target, mode_t mask) {
 	_cleanup_(freep) char *path = NULL;
 	mode_t ours = umask(mask);
-	int r = mkdir(target, 0777) < 0 ? -errno : 0;
+	int r = make_parents(target);
 
 	if (r == 0 && asprintf(&path, "%s/" TAG_NAME, target) < 0) {
 		path = NULL;
 		r = -ENOMEM;
 	}
+	if (r == 0 && mkdir(target, 0777) < 0)
+		r = -errno;
 	if (r == 0)
 		(void) write_file(path, tag); /* Without it a backup is longer. */
 	(void) umask(ours);

@@ -64,8 +64,8 @@ static bool is_taken(const struct workspace *workspace, const struct json *packa
 	return !json_is_array(taken) || (id && has_text(taken, id));
 }
 
-const char *workspace_next(const struct workspace *workspace, bool is_private, bool is_default,
-	size_t *index) {
+const char *workspace_next(
+	const struct workspace *workspace, bool is_private, bool is_default, size_t *index) {
 	for (;;) {
 		const struct json *package = json_element(packages_of(workspace), (*index)++);
 

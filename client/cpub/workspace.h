@@ -42,8 +42,8 @@ const char *workspace_next_bound(const struct workspace *workspace, const struct
  * after *index, which starts at 0, NULL at the end. With `is_default` only those that cargo
  * takes where none is named.
  */
-const char *workspace_next(const struct workspace *workspace, bool is_private, bool is_default,
-	size_t *index);
+const char *workspace_next(
+	const struct workspace *workspace, bool is_private, bool is_default, size_t *index);
 
 /* The manifest of each member: the next path after *index, NULL at the end. */
 const char *workspace_next_manifest(const struct workspace *workspace, size_t *index);

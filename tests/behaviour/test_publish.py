@@ -2,18 +2,23 @@
 
 import json
 import os
+import re
 import signal
+import subprocess
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 
 import pytest
 
+from closed_play import READ_TOKEN, closed, closed_desk, digest, put_crate
 from crate import pack, write_crate
 from desk import PASSPHRASE, TOKEN
-from play import APPROVE
+from play import APPROVE, UNLOCK
 from procfs import children
 from publish_play import (BECOME_PYTHON, approve, commit, left_behind, packaged, publish, received,
                           start, uploads, workspace)
+
+__all__ = ["closed", "closed_desk"]  # Fixtures.
 
 pytestmark = pytest.mark.release  # Starts cargo, and compiles.
 
@@ -31,6 +36,7 @@ def test_publish_sends_exactly_what_was_approved_and_cargo_can_build_on_it(ready
     published = registry.crates["demo", "0.1.0"]
     assert f"sha256    {published.cksum}" in before
     assert "Compiling demo" in terminal.seen and "Published demo 0.1.0." in terminal.seen
+    assert re.search(r"\[[=> ]+\] +\d+%", terminal.seen)
     assert "belongs to who publishes it first" in terminal.seen
     assert left_behind(folder) == []
     assert received(registry, "demo") == packaged(desk, folder, "demo")
@@ -88,6 +94,7 @@ def test_json_is_one_document_with_all_that_came_of_it(ready_desk, registry):
     folder = write_crate(ready_desk.home / "demo", "demo")
     terminal = approve(ready_desk, folder, "--json", "--no-verify")
     assert terminal.ends() == 0, terminal.seen
+    assert "%" not in terminal.seen
     [line] = [line for line in terminal.seen.splitlines() if line.startswith("{")]
     told = json.loads(line)
     [crate] = told["crates"]
@@ -96,6 +103,75 @@ def test_json_is_one_document_with_all_that_came_of_it(ready_desk, registry):
     assert (crate["outcome"], crate["indexed"], crate["verified"]) == ("done", True, False)
     assert crate["registry-warnings"] == ["mind the gap"]
     assert (crate["code"], crate["detail"], crate["hint"], crate["retry-after"]) == (None,) * 4
+
+
+def test_a_locked_store_is_opened_and_the_publish_approved_by_one_passphrase(
+        ready_desk, registry):
+    folder = write_crate(ready_desk.home / "demo", "demo")
+    ready_desk.succeed("lock")
+    terminal = start(ready_desk, folder, "--no-verify", "--quiet",
+                     CARGO_TARGET_DIR=str(ready_desk.directory / "not/there/yet"))
+    terminal.sees("Passphrase to ")
+    terminal.answers("): ", PASSPHRASE)
+    assert terminal.ends() == 0, terminal.seen
+    assert terminal.seen.count("Passphrase to ") == 1
+    assert uploads(registry) == 1
+    assert list((ready_desk.directory / "not/there").iterdir()) == []
+
+
+def test_a_registry_that_wants_a_token_for_reads_gets_that_one_from_our_provider(
+        closed_desk, closed):
+    """Though cargo's files name none: while cargo packages, where the vault is locked."""
+    desk = closed_desk
+    put_crate(closed, "base")
+    desk.succeed("login", "--index", closed.index, "--for", "read", "--with-token",
+                 given=READ_TOKEN + "\n", CARGO_HTTP_CAINFO=closed.ca)
+    desk.succeed("lock")
+    own = desk.cargo_home / "config.toml"
+    own.write_text(re.sub(r"credential-provider = .*\n", "", own.read_text()))
+    folder = write_crate(desk.home / "demo", "demo", deps={"base": "0.1"})
+    at = len(closed.requests())
+    terminal = start(desk, folder)
+    terminal.answers(UNLOCK, PASSPHRASE)
+    before = terminal.answers(APPROVE, PASSPHRASE)
+    assert "Packaging demo" in before
+    assert terminal.ends() == 0, terminal.seen
+    sent = {entry["path"]: entry["token"] for entry in closed.requests()[at:] if entry["token"]}
+    assert sent.pop("/api/v1/crates/new") == digest(TOKEN)
+    assert set(sent.values()) == {digest(READ_TOKEN)}
+
+
+def test_without_a_terminal_nobody_can_agree(ready_desk, registry):
+    folder = write_crate(ready_desk.home / "demo", "demo", build=BUILD)
+    done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", "--json", cwd=folder)
+    assert done.returncode == 4
+    told = json.loads(done.stdout)
+    assert (told["error"]["code"], told["crates"][0]["outcome"]) == ("needs-terminal", "not-sent")
+    assert "Compiling" not in done.stderr
+    assert uploads(registry) == 0
+
+
+def test_the_lockfile_that_is_made_holds_what_was_approved(ready_desk, registry):
+    """A version that comes up at the registry meanwhile is not what was approved."""
+    desk = ready_desk
+
+    def publish_dependency(version):
+        file = desk.home / "base.crate"
+        file.write_bytes(pack("base", version))
+        terminal = desk.terminal("publish", "--registry", "local", str(file))
+        terminal.answers(APPROVE, PASSPHRASE)
+        assert terminal.ends() == 0, terminal.seen
+
+    publish_dependency("0.1.0")
+    folder = write_crate(desk.home / "demo", "demo", deps={"base": "0.1"})
+    terminal = start(desk, folder)
+    terminal.sees(APPROVE)
+    publish_dependency("0.1.1")
+    terminal.types(PASSPHRASE)
+    assert terminal.ends() == 0, terminal.seen
+    assert b'"0.1.0"' in subprocess.run(
+        ["tar", "-xzO", "demo-0.1.0/Cargo.lock"], input=received(registry, "demo"),
+        capture_output=True, check=True).stdout.split(b'"base"')[1]
 
 
 def test_a_lockfile_that_is_there_stays_as_it_is(ready_desk, registry):
@@ -250,24 +326,45 @@ time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("how", ["^C", "SIGTERM"])
-def test_a_stop_during_the_build_ends_all_and_leaves_nothing(ready_desk, registry, how):
+@pytest.fixture
+def sleeper(ready_desk):
+    """A crate whose build does not end, its variables, and where the build script leaves its pid."""
     program, mark = ready_desk.directory / "sleep.py", ready_desk.directory / "pid"
     program.write_text(SLEEP)
     folder = write_crate(ready_desk.home / "demo", "demo", build=BECOME_PYTHON)
-    terminal = approve(ready_desk, folder, STRANGER=str(program), ORDERS=str(mark))
-    ready_desk.wait(lambda: mark.exists() and mark.read_text(), "the build script")
-    if how == "^C":
-        terminal.send("\x03")
-    else:
-        os.kill(terminal.pid, signal.SIGTERM)
-    assert terminal.ends() == -(signal.SIGINT if how == "^C" else signal.SIGTERM), terminal.seen
+    return folder, {"STRANGER": str(program), "ORDERS": str(mark)}, mark
+
+
+def wait_for_build(desk, mark) -> int:
+    desk.wait(lambda: mark.exists() and mark.read_text(), "the build script")
+    return int(mark.read_text())
+
+
+def test_a_stop_during_the_build_ends_all_and_leaves_nothing(ready_desk, registry, sleeper):
+    folder, environment, mark = sleeper
+    terminal = approve(ready_desk, folder, **environment)
+    pid = wait_for_build(ready_desk, mark)
+    terminal.send("\x03")
+    assert terminal.ends() == -signal.SIGINT, terminal.seen
     assert "stopped before the end" in terminal.seen
     assert left_behind(folder) == []
-    pid = int(mark.read_text())
     ready_desk.wait(lambda: not os.path.exists(f"/proc/{pid}"), "the build script to end")
     assert uploads(registry) == 0
     assert children(ready_desk.agent.pid) == {}
+
+
+def test_a_stop_where_no_terminal_hangs_up_on_the_build_ends_it_too(ready_desk, sleeper):
+    folder, environment, mark = sleeper
+    with subprocess.Popen(
+            [ready_desk.program, "publish", "--registry", "local", "--allow-dirty", "--dry-run"],
+            env=ready_desk.environment | environment, cwd=folder, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.DEVNULL, start_new_session=True) as client:
+        pid = wait_for_build(ready_desk, mark)
+        client.terminate()
+        assert "stopped before the end" in client.stderr.read()
+        assert client.wait(30) == -signal.SIGTERM
+    assert left_behind(folder) == []
+    assert not os.path.exists(f"/proc/{pid}")
 
 
 def test_a_stop_during_the_upload_says_that_nobody_knows(ready_desk, registry):
@@ -307,6 +404,45 @@ def test_packages_that_a_manifest_keeps_here_are_not_published(ready_desk, regis
     done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", cwd=folder / "private")
     assert done.returncode == 1 and "publish = false" in done.stderr
     assert left_behind(folder) == []
+
+
+def test_what_is_packaged_is_what_the_words_choose(ready_desk, registry):
+    folder = workspace(ready_desk.home / "ws")
+
+    def names(*words, **how):
+        done = ready_desk.run("publish", "--allow-dirty", "--no-verify", "--dry-run", "--json",
+                              *words, **how)
+        assert done.returncode == 0, done.stderr
+        assert left_behind(folder) == []
+        return [crate["name"] for crate in json.loads(done.stdout)["crates"]]
+
+    there = ("--manifest-path", str(folder / "Cargo.toml"), "--index", registry.index)
+    assert names(*there, "--workspace", "--exclude", "app") == ["zeta", "lib-b"]
+    assert names(*there) == ["zeta", "lib-b", "app"]
+    local = ("--registry", "local")
+    assert names(*local, "-p", "lib-b", "-pzeta", cwd=folder) == ["zeta", "lib-b"]
+    assert names(*local, cwd=folder / "zeta/src") == ["zeta"]
+
+
+def test_a_larger_file_than_is_said_is_not_taken(ready_desk):
+    folder = write_crate(ready_desk.home / "demo", "demo")
+    done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", "--max-size", "0K",
+                          cwd=folder)
+    assert done.returncode == 2
+    (folder / "noise").write_bytes(os.urandom(4096))
+    done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", "--dry-run",
+                          "--no-verify", "--json", "--max-size", "2KiB", cwd=folder)
+    assert done.returncode == 8
+    assert json.loads(done.stdout)["error"]["code"] == "crate-too-large"
+
+
+def test_features_are_those_of_the_build(ready_desk, registry):
+    folder = write_crate(ready_desk.home / "demo", "demo", tail="[features]\nright = []\n",
+                         source='#[cfg(not(feature = "right"))]\ncompile_error!("wrong");\n')
+    words = ("publish", "--registry", "local", "--allow-dirty", "--dry-run")
+    assert ready_desk.run(*words, cwd=folder).returncode == 1
+    assert ready_desk.run(*words, "-F", "right", cwd=folder).returncode == 0
+    assert ready_desk.run(*words, "--all-features", cwd=folder).returncode == 0
 
 
 def test_the_manifest_names_the_registry_where_nobody_else_does(ready_desk, registry):
