@@ -141,24 +141,23 @@ static bool changes_have(const struct changes *changes, const char *entry) {
 }
 
 /*
- * The token of this registry would have no effect on a cargo whose provider is ours, and every
- * build script could read it.
+ * Tokens, of whichever registry: this one can have other names too, whose variables every build
+ * script could read. To a cargo whose provider is ours they are of no use.
  */
-static int hide_tokens(const struct cargo *cargo, struct changes *changes, char **ret_name) {
-	_cleanup_(freep) char *key = NULL;
+static bool is_token(const char *entry) {
+	static const char *const ends[] = {"_TOKEN", "_SECRET_KEY", "_SECRET_KEY_SUBJECT"};
+	size_t size = strcspn(entry, "=");
 
-	changes_add(changes, "CARGO_REGISTRY_TOKEN");
-	if (!cargo->registry_name)
-		return 0;
-	if (asprintf(&key, "registries.%s.token", cargo->registry_name) < 0) {
-		key = NULL;
-		return -ENOMEM;
+	if (strncmp(entry, "CARGO_REGISTRY_", 15) != 0 &&
+		strncmp(entry, "CARGO_REGISTRIES_", 17) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t end = strlen(ends[i]);
+
+		if (size > end && strncmp(entry + size - end, ends[i], end) == 0)
+			return true;
 	}
-	(void) cargo_variable(key, ret_name);
-	if (!*ret_name)
-		return -ENOMEM;
-	changes_add(changes, *ret_name);
-	return 0;
+	return false;
 }
 
 /*
@@ -204,17 +203,23 @@ static void set_compiler(
 	arguments_add(environment, "RUSTC_WORKSPACE_WRAPPER=");
 	if (cargo->has_foreign_rustc && !getenv("RUSTC") && !getenv("CARGO_BUILD_RUSTC"))
 		arguments_add(environment, "RUSTC=rustc");
+	if (!cargo->has_foreign_variables)
+		return;
+	/*
+	 * All that the version of rustc is asked for (1.84 and later): whether a new lockfile
+	 * prefers releases that it can compile. Else that stays as the project wants it.
+	 */
+	changes_add(changes, "CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS");
+	arguments_add(environment, "CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=allow");
 }
 
 static int run_fill_environment(struct run *run, enum cargo_trust trust, const char *work) {
 	struct arguments *environment = &run->environment;
 	const char *socket = run->cargo->command->socket;
-	_cleanup_(freep) char *token_name = NULL, *provider_name = NULL;
+	_cleanup_(freep) char *provider_name = NULL;
 	struct changes changes = {0};
-	int r = hide_tokens(run->cargo, &changes, &token_name);
+	int r = set_provider(run->cargo, &changes, environment, &provider_name);
 
-	if (r == 0)
-		r = set_provider(run->cargo, &changes, environment, &provider_name);
 	if (r < 0)
 		return r;
 	if (trust == CARGO_ALONE)
@@ -229,7 +234,7 @@ static int run_fill_environment(struct run *run, enum cargo_trust trust, const c
 		arguments_format(environment, "CPUB_AGENT_SOCK=%s", socket);
 	}
 	for (char **entry = environ; *entry; entry++) {
-		if (!changes_have(&changes, *entry))
+		if (!changes_have(&changes, *entry) && !is_token(*entry))
 			arguments_add(environment, *entry);
 	}
 	return environment->has_failed ? -ENOMEM : 0;

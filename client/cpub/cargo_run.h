@@ -2,8 +2,8 @@
 
 /*
  * Runs cargo for the person whose command line this is: on their terminal, in
- * their environment, but without the tokens of the registry that the agent
- * publishes to, with our provider for that, and with no descriptor of ours.
+ * their environment, but without the tokens of registries, with our provider
+ * for the one that the agent publishes to, and with no descriptor of ours.
  */
 
 #include <stdbool.h>
@@ -32,6 +32,8 @@ struct cargo {
 	const char *registry_name;
 	/* A file of the project names a compiler, which must not run while nothing is approved. */
 	bool has_foreign_rustc;
+	/* A file of the project sets variables for it: then none runs at all meanwhile. */
+	bool has_foreign_variables;
 	/* It knows no `cargo package --registry`. */
 	bool is_old;
 };

@@ -60,6 +60,11 @@ enum exit_code destination_fill(const struct command *command, struct request *r
 	return EXIT_DONE;
 }
 
+static void give(struct registry *registry, struct request *request) {
+	request->index_url = TAKE_PTR(registry->index_url);
+	request->registry_name = TAKE_PTR(registry->name);
+}
+
 enum exit_code destination_registry(const struct command *command, struct request *request) {
 	_cleanup_(cargo_config_freep) struct cargo_config *config = NULL;
 	_cleanup_(registry_done) struct registry registry = {0};
@@ -73,7 +78,31 @@ enum exit_code destination_registry(const struct command *command, struct reques
 	if (r < 0)
 		return verb_fail_configuration(command, r, error);
 	tell_source(command, &registry);
-	request->index_url = TAKE_PTR(registry.index_url);
-	request->registry_name = TAKE_PTR(registry.name);
+	give(&registry, request);
+	return EXIT_DONE;
+}
+
+void destination_tell_default(const struct command *command, const struct registry *registry) {
+	print_note(&command->print, "no registry was named, so it is '%s', %s: the default by '%s'",
+		registry->name, registry->index_url, registry->file);
+}
+
+enum exit_code destination_act(const struct command *command, struct request *request) {
+	_cleanup_(cargo_config_freep) struct cargo_config *config = NULL;
+	_cleanup_(registry_done) struct registry registry = {0};
+	_cleanup_(freep) char *error = NULL;
+	int r;
+
+	if (command->registry || command->index)
+		return destination_registry(command, request);
+	r = cargo_config_load(&config, &error);
+	if (r == 0)
+		r = registry_resolve_default(config, &registry, &error);
+	if (r == -ENOENT)
+		return destination_registry(command, request);
+	if (r < 0)
+		return verb_fail_configuration(command, r, error);
+	destination_tell_default(command, &registry);
+	give(&registry, request);
 	return EXIT_DONE;
 }

@@ -8,6 +8,7 @@
 #include "protocol/refusal.h"
 
 struct command;
+struct registry;
 struct request;
 
 /*
@@ -18,3 +19,9 @@ enum exit_code destination_fill(const struct command *command, struct request *r
 
 /* Index and name alone, for what goes where the account was pinned to. */
 enum exit_code destination_registry(const struct command *command, struct request *request);
+
+/* The same for what cargo would do too, which goes to its default where no registry is named. */
+enum exit_code destination_act(const struct command *command, struct request *request);
+
+/* Says that it is the default, and who made it that. */
+void destination_tell_default(const struct command *command, const struct registry *registry);

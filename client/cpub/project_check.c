@@ -1,4 +1,9 @@
 /*
+ * What a file of the project may set is told by a list of what does no harm, so
+ * that a table that some later cargo takes programs from is refused, not missed.
+ * Of the variables for rustc only those are refused that make rustc, rustup, a
+ * shell, the loader or libc run something: builds need others of any name.
+ *
  * A provider counts wherever it is named, also for a registry that is not the
  * one in question: a dependency from there is enough to make cargo start it.
  * Those that are built into cargo run no program but for one. An alias counts
@@ -8,30 +13,115 @@
 #include "project_check.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cargo_config.h"
 #include "cargo_provider.h"
 #include "complaint.h"
 #include "protocol/cleanup.h"
 #include "protocol/toml.h"
-#include "small_file.h"
+#include "project_toolchain.h"
 
-#define FILE_MAX ((size_t) 64 * 1024)
 #define SPACES " \t\n\r\f\v"
 
-static int complain(const struct cargo_file *file, const char *key, char **ret_error) {
-	int r = complaint_make(ret_error,
-		"the project's '%s' sets %s (line %u), and cargo would run that program before you "
-		"have approved anything; take it out, or put it into your own cargo configuration "
-		"if you trust it",
-		file->path, key, toml_line(file->document, key));
+/* Cargo without a build takes nothing to run from these, but for what is checked below. */
+static const char *const tables[] = {"alias", "build", "cache", "cargo-new", "credential-alias",
+	"doc", "env", "future-incompat-report", "gc", "host", "http", "include", "install", "lints",
+	"net", "patch", "paths", "profile", "registries", "registry", "resolver", "source",
+	"target", "target-applies-to-host", "term", "unstable"};
+
+/* How cargo reaches registries, with our token where one wants it for reads. */
+static const char *const ways[] = {"http.proxy", "http.cainfo", "http.proxy-cainfo"};
+
+/* Variables for rustc, and so for rustup's stand-in and a person's own wrapper script. */
+static const char *const variables[] = {"PATH", "HOME", "CARGO", "CARGO_HOME", "GCONV_PATH",
+	"GLIBC_TUNABLES", "LOCPATH", "NLSPATH", "BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "IFS"};
+static const char *const variable_starts[] = {
+	"LD_", "RUSTUP_", "RUSTC", "GIT_", "SSH_", "BASH_FUNC_", "PYTHON", "PERL5"};
+
+#define N(list) (sizeof(list) / sizeof((list)[0]))
+
+/* All that is refused can be had by one who trusts it. */
+#define REMEDY                                                                                     \
+	"take it out, or put it into your own cargo configuration if you trust it; "               \
+	"called from outside of the project with --manifest-path, none of its configuration "      \
+	"counts"
+
+static int refuse(
+	const struct cargo_file *file, const char *key, const char *why, char **ret_error) {
+	int r = complaint_make(ret_error, "the project's '%s' sets %s (line %u), %s; " REMEDY,
+		file->path, key, toml_line(file->document, key), why);
 
 	return r == -EINVAL ? -EPERM : r;
+}
+
+static int complain(const struct cargo_file *file, const char *key, char **ret_error) {
+	return refuse(file, key,
+		"and cargo would run that program before you have approved anything", ret_error);
+}
+
+static bool is_one_of(const char *text, const char *const *list, size_t n) {
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(text, list[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int check_tables(const struct cargo_file *file, char **ret_error) {
+	_cleanup_(toml_strings_freep) char **names = NULL;
+	int r = toml_get_keys(file->document, NULL, &names);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; names[i]; i++) {
+		if (!is_one_of(names[i], tables, N(tables)))
+			return refuse(file, names[i],
+				"which cpub-agent does not know, and for all it knows cargo runs "
+				"what it names",
+				ret_error);
+	}
+	for (size_t i = 0; i < N(ways); i++) {
+		if (toml_line(file->document, ways[i]) != 0)
+			return refuse(file, ways[i],
+				"and a project does not choose how a token travels", ret_error);
+	}
+	return 0;
+}
+
+static bool is_dangerous(const char *variable) {
+	/* So common, and rustc alone heeds it. */
+	if (strcmp(variable, "RUSTC_BOOTSTRAP") == 0)
+		return false;
+	for (size_t i = 0; i < N(variable_starts); i++) {
+		if (strncmp(variable, variable_starts[i], strlen(variable_starts[i])) == 0)
+			return true;
+	}
+	return is_one_of(variable, variables, N(variables));
+}
+
+static int check_variables(const struct cargo_file *file, char **ret_error) {
+	_cleanup_(toml_strings_freep) char **names = NULL;
+	int r = toml_get_keys(file->document, "env", &names);
+
+	if (r < 0)
+		return r == -ENOMEM ? r : 0; /* Of no other type is it taken. */
+	for (size_t i = 0; names[i]; i++) {
+		_cleanup_(freep) char *key = NULL;
+
+		if (!is_dangerous(names[i]))
+			continue;
+		if (asprintf(&key, "env.%s", names[i]) < 0) {
+			key = NULL;
+			return -ENOMEM;
+		}
+		return refuse(file, key,
+			"with which a program can be made to run before you have approved anything",
+			ret_error);
+	}
+	return 0;
 }
 
 /* The first word of a text, or the first text of a list: the program. 0, -ENOENT, -ENOMEM. */
@@ -58,11 +148,8 @@ static bool is_harmless(const struct cargo_file *file, const char *program) {
 	static const char *const built_in[] = {"cargo:token", "cargo:libsecret", "cargo:paseto",
 		"cargo:wincred", "cargo:macos-keychain"};
 
-	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++) {
-		if (strcmp(program, built_in[i]) == 0)
-			return true;
-	}
-	return cargo_provider_is_ours(program, file->root);
+	return is_one_of(program, built_in, N(built_in)) ||
+	       cargo_provider_is_ours(program, file->root);
 }
 
 static int check_provider(const struct cargo_file *file, const char *key, char **ret_error) {
@@ -110,8 +197,13 @@ static int check_registries(const struct cargo_file *file, char **ret_error) {
 
 static int check_file(const struct cargo_file *file, char **ret_error) {
 	_cleanup_(toml_strings_freep) char **aliases = NULL;
-	int r = toml_get_keys(file->document, "credential-alias", &aliases);
+	int r = check_tables(file, ret_error);
 
+	if (r == 0)
+		r = check_variables(file, ret_error);
+	if (r < 0)
+		return r;
+	r = toml_get_keys(file->document, "credential-alias", &aliases);
 	if (r == -ENOMEM)
 		return r;
 	if (r == 0 && aliases[0])
@@ -122,53 +214,8 @@ static int check_file(const struct cargo_file *file, char **ret_error) {
 	return r == 0 ? check_registries(file, ret_error) : r;
 }
 
-/* `[toolchain] path`, or a path alone, as in files of old. 0, -EPERM and a sentence, -ENOMEM. */
-static int check_toolchain(const char *path, char **ret_error) {
-	_cleanup_(toml_freep) struct toml_document *document = NULL;
-	_cleanup_(freep) char *text = NULL, *why = NULL;
-	bool has_path;
-	size_t size;
-	int r = small_file_read(path, FILE_MAX, &text, &size);
-
-	if (r < 0)
-		return r == -ENOMEM ? r : 0; /* What rustup cannot read it does not use. */
-	r = toml_parse(text, size, &document, &why);
-	if (r == -ENOMEM)
-		return r;
-	has_path = r == 0 ? toml_line(document, "toolchain.path") != 0 : strchr(text, '/') != NULL;
-	if (!has_path)
-		return 0;
-	r = complaint_make(ret_error,
-		"'%s' names a toolchain by its path, and rustup would run the cargo there before "
-		"you have approved anything; choose one yourself with RUSTUP_TOOLCHAIN",
-		path);
-	return r == -EINVAL ? -EPERM : r;
-}
-
-/* From the current folder up, as rustup looks for it. */
-static int check_toolchains(char **ret_error) {
-	static const char *const names[] = {"rust-toolchain", "rust-toolchain.toml"};
-	_cleanup_(freep) char *folder = getcwd(NULL, 0);
-	int r = 0;
-
-	if (getenv("RUSTUP_TOOLCHAIN"))
-		return 0;
-	while (r == 0 && folder && folder[0] == '/') {
-		char path[PATH_MAX], *slash = strrchr(folder, '/');
-
-		for (size_t i = 0; r == 0 && i < 2; i++) {
-			snprintf(path, sizeof(path), "%s/%s", slash[1] ? folder : "", names[i]);
-			r = check_toolchain(path, ret_error);
-		}
-		if (slash == folder && !slash[1])
-			break;
-		slash[slash == folder ? 1 : 0] = '\0';
-	}
-	return r;
-}
-
 int project_check(const struct cargo_config *config, char **ret_error) {
-	int r = check_toolchains(ret_error);
+	int r = project_toolchain_check(ret_error);
 
 	for (size_t i = 0; r == 0 && i < config->n_files; i++) {
 		if (config->files[i].source != URL_SOURCE_USER)
@@ -177,11 +224,19 @@ int project_check(const struct cargo_config *config, char **ret_error) {
 	return r;
 }
 
-bool project_has_rustc(const struct cargo_config *config) {
+static bool sets(const struct cargo_config *config, const char *key) {
 	for (size_t i = 0; i < config->n_files; i++) {
 		if (config->files[i].source != URL_SOURCE_USER &&
-			toml_line(config->files[i].document, "build.rustc") != 0)
+			toml_line(config->files[i].document, key) != 0)
 			return true;
 	}
 	return false;
+}
+
+bool project_has_rustc(const struct cargo_config *config) {
+	return sets(config, "build.rustc");
+}
+
+bool project_has_variables(const struct cargo_config *config) {
+	return sets(config, "env");
 }

@@ -40,6 +40,8 @@ struct publish {
 	const char *file;
 	struct cargo_config *config;
 	struct registry registry;
+	/* cargo has a default of its own, so it is told of crates.io, too. */
+	bool has_default;
 	struct cargo cargo;
 	struct workspace workspace;
 	struct workplace workplace;

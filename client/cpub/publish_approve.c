@@ -111,6 +111,9 @@ bool publish_seal(struct publish *publish) {
 		if (!seal_one(publish, &parcels->items[i]))
 			return false;
 	}
+	/* The build is not to find what it is compared with. */
+	if (!publish->file)
+		workplace_empty(&publish->workplace);
 	if (!parcels_order(parcels))
 		publish_note(publish, "these crates need each other in a circle, so the registry "
 				      "may refuse the first");

@@ -77,14 +77,14 @@ static void add_options(const struct publish *publish, struct arguments *argumen
 		return;
 	if (!registry->name)
 		arguments_format(arguments, "--index=%s", registry->index_url);
-	else if (strcmp(registry->name, CRATES_IO_NAME) != 0)
+	else if (publish->has_default || strcmp(registry->name, CRATES_IO_NAME) != 0)
 		arguments_format(arguments, "--registry=%s", registry->name);
 }
 
 /* Without one cargo resolves anew each time, and what is built need not be what was approved. */
 static bool make_lockfile(struct publish *publish) {
 	_cleanup_(arguments_done) struct arguments arguments = {0};
-	int r = workplace_lacks_lockfile(&publish->workplace, publish->workspace.root);
+	int r = workplace_lacks_lockfile(&publish->workplace, publish->workspace.root), noted;
 
 	if (r <= 0)
 		return r == 0 || publish_fail_errno(publish, r, NULL);
@@ -97,10 +97,14 @@ static bool make_lockfile(struct publish *publish) {
 		arguments_add(&arguments, "--quiet");
 	r = cargo_run(
 		&publish->cargo, &arguments, CARGO_ALONE, publish->workplace.folder, NULL, NULL);
+	noted = workplace_note_lockfile(&publish->workplace);
 	if (r < 0)
 		return publish_fail_errno(publish, r, "cargo could not be run");
-	return r == 0 || publish_fail_as(publish, EXIT_FAILED, "cargo-failed",
-				 "cargo could not make a Cargo.lock; nothing was sent");
+	if (r > 0)
+		return publish_fail_as(publish, EXIT_FAILED, "cargo-failed",
+			"cargo could not make a Cargo.lock; nothing was sent");
+	return noted == 0 ||
+	       publish_fail_errno(publish, noted, "it cannot be noted which Cargo.lock was made");
 }
 
 static bool has_anything(struct publish *publish) {
@@ -151,7 +155,7 @@ bool publish_package(struct publish *publish) {
 
 	if (!has_anything(publish) || !find_out_age(publish))
 		return false;
-	r = workplace_make(&publish->workplace, publish->workspace.target);
+	r = workplace_make(&publish->workplace, publish->workspace.target, publish->command->umask);
 	if (r < 0)
 		return publish_fail_errno(
 			publish, r, "no folder can be made in cargo's target folder");

@@ -129,15 +129,22 @@ static void write_word(FILE *text, const char *word) {
 static void say_resume(const struct publish *publish, const struct print *print) {
 	const struct command *command = publish->command;
 	_cleanup_(freep) char *words = NULL;
+	bool is_said = command->resume;
 	size_t size;
 	FILE *text;
 
 	text = open_memstream(&words, &size);
 	if (!text)
 		return;
-	for (int i = 1; i < command->argc; i++)
+	for (int i = 1; i < command->argc; i++) {
+		/* Behind a `--` it would be no option. */
+		if (!is_said && strcmp(command->argv[i], "--") == 0) {
+			fputs(" --resume", text);
+			is_said = true;
+		}
 		write_word(text, command->argv[i]);
-	if (!command->resume)
+	}
+	if (!is_said)
 		fputs(" --resume", text);
 	if (fclose(text) == 0)
 		print_note(print, "to go on: `cpub-agent%s`", words);

@@ -18,6 +18,8 @@
 #include "protocol/toml.h"
 
 #define NAME_MAX_SIZE 64
+#define DEFAULT_VARIABLE "CARGO_REGISTRY_DEFAULT"
+#define DEFAULT_KEY "registry.default"
 
 static bool name_is_valid(const char *name) {
 	size_t size =
@@ -158,8 +160,8 @@ static int find(const char *name, const struct cargo_config *config, struct regi
 	return r == -ENOENT ? fail_unknown(name, config, ret_error) : r;
 }
 
-int registry_resolve_own(const char *name, const struct cargo_config *config,
-	struct registry *ret, char **ret_error) {
+int registry_resolve_own(const char *name, const struct cargo_config *config, struct registry *ret,
+	char **ret_error) {
 	int r = -ENOENT;
 
 	if (!registry_needs_config(name))
@@ -188,6 +190,44 @@ int registry_resolve(const char *name, const char *index, const struct cargo_con
 			"the registry's name may hold letters, digits, '-' and '_' only; for a URL "
 			"use --index");
 	return find(name, config, ret, ret_error);
+}
+
+/* Who names the default, in *ret all but the URL. 0, -ENOENT, -EINVAL with a sentence, -ENOMEM. */
+static int find_default(const struct cargo_config *config, struct registry *ret, char **ret_error) {
+	const char *name = getenv(DEFAULT_VARIABLE);
+
+	if (name)
+		return fill("", name, URL_SOURCE_ENVIRONMENT, DEFAULT_VARIABLE, ret);
+	for (size_t i = 0; i < config->n_files; i++) {
+		const struct cargo_file *file = &config->files[i];
+		_cleanup_(freep) char *text = NULL;
+		int r = toml_get_string(file->document, DEFAULT_KEY, &text);
+
+		if (r == 0)
+			return fill("", text, file->source, file->path, ret);
+		if (r == -EBADMSG)
+			return complaint_make(ret_error, "'%s' line %u: %s is not a text",
+				file->path, toml_line(file->document, DEFAULT_KEY), DEFAULT_KEY);
+		if (r != -ENOENT)
+			return r;
+	}
+	return -ENOENT;
+}
+
+int registry_resolve_default(
+	const struct cargo_config *config, struct registry *ret, char **ret_error) {
+	_cleanup_(registry_done) struct registry named = {0};
+	int r = find_default(config, &named, ret_error);
+
+	if (r < 0)
+		return r;
+	r = registry_resolve(named.name, NULL, config, ret, ret_error);
+	if (r == 0 && (named.source != URL_SOURCE_USER || !ret->file)) {
+		free(ret->file);
+		ret->file = TAKE_PTR(named.file);
+		ret->source = named.source;
+	}
+	return r;
 }
 
 void registry_done(struct registry *registry) {

@@ -29,8 +29,16 @@ int registry_resolve(const char *name, const char *index, const struct cargo_con
  * The same for a name alone, looked up in the user's own files and nowhere else:
  * -ENOENT, without a sentence, if they do not have it.
  */
-int registry_resolve_own(const char *name, const struct cargo_config *config,
-	struct registry *ret, char **ret_error);
+int registry_resolve_own(const char *name, const struct cargo_config *config, struct registry *ret,
+	char **ret_error);
+
+/*
+ * The one that cargo takes where none is named: CARGO_REGISTRY_DEFAULT, or `registry.default` of
+ * its files. Its source and file are those of whoever says that it is the default, unless that is
+ * the person and another says where it is. -ENOENT, without a sentence, if there is no default.
+ */
+int registry_resolve_default(
+	const struct cargo_config *config, struct registry *ret, char **ret_error);
 void registry_done(struct registry *registry);
 
 /* True if resolving this needs cargo's configuration files. */

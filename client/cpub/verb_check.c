@@ -77,7 +77,7 @@ static enum exit_code run(struct command *command) {
 		return code;
 	if (!verb_set(command, &request->account, command->account))
 		return EXIT_FAILED;
-	code = destination_registry(command, request);
+	code = destination_act(command, request);
 	return code == EXIT_DONE ? verb_run_judged(command, request, judge) : code;
 }
 
@@ -99,7 +99,8 @@ const struct verb verb_check = {
 		"is well (\u2713), what to look at (!), what is bad (\u2717) and what could not be found\n"
 		"out (?). Changes nothing. Ends with 1 if something is bad.\n"
 		"\n"
-		"  --registry NAME     A registry of cargo's configuration (the default: crates-io)\n"
+		"  --registry NAME     A registry of cargo's configuration (the default: the one\n"
+		"                      that is cargo's default, else crates-io)\n"
 		"  --index URL         A registry by its index\n"
 		"  --account NAME      Whose token to try (the default: default)\n",
 	.takes = "CRATE",

@@ -160,7 +160,7 @@ static enum exit_code run(struct command *command) {
 		return code;
 	if (!verb_set(command, &request->account, command->account))
 		return EXIT_FAILED;
-	code = destination_registry(command, request);
+	code = destination_act(command, request);
 	return code == EXIT_DONE ? verb_run_judged(command, request, judge) : code;
 }
 
@@ -188,7 +188,8 @@ const struct verb verb_owner = {
 		"  -a, --add LOGIN     Add this one; may be given several times\n"
 		"  -r, --remove LOGIN  Remove this one; likewise\n"
 		"  -l, --list          Show them, as without any of these\n"
-		"  --registry NAME     A registry of cargo's configuration (the default: crates-io)\n"
+		"  --registry NAME     A registry of cargo's configuration (the default: the one\n"
+		"                      that is cargo's default, else crates-io)\n"
 		"  --index URL         A registry by its index\n"
 		"  --account NAME      Whose token it is done with (the default: default)\n",
 	.takes = "CRATE",

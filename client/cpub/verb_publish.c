@@ -138,7 +138,8 @@ static void publish_done(struct publish *publish) {
 }
 
 static enum exit_code run(struct command *command) {
-	struct publish publish = {.command = command, .cargo = {.command = command}};
+	struct publish publish = {
+		.command = command, .cargo = {.command = command}, .workplace = {.lock_fd = -1}};
 	enum exit_code code = check_words(command, &publish);
 	int r;
 
@@ -156,7 +157,9 @@ static enum exit_code run(struct command *command) {
 	(void) publish_run(&publish);
 	/* The agent forgets what is left; the folder can take a while. */
 	conversation_done(&publish.conversation);
-	workplace_done(&publish.workplace);
+	if (!workplace_done(&publish.workplace))
+		print_note(&command->print,
+			"Cargo.lock is no longer the one that was made for this, so it stays");
 	code = publish_report(&publish);
 	publish_done(&publish);
 	(void) fflush(stdout); /* What follows may end us. */
@@ -200,8 +203,9 @@ const struct verb verb_publish = {
 		"crates; then builds it as others will, and sends exactly what you approved.\n"
 		"The token goes from the agent to the registry and to nobody else.\n"
 		"\n"
-		"  --registry NAME     A registry of cargo's configuration (the default: what\n"
-		"                      the manifest names in `publish`, else crates-io)\n"
+		"  --registry NAME     A registry of cargo's configuration (the default: cargo's\n"
+		"                      default, else what the manifest names in `publish`, else\n"
+		"                      crates-io)\n"
 		"  --index URL         A registry by its index\n"
 		"  --account NAME      Which of its accounts (the default: default)\n"
 		"  -p, --package SPEC  A package of the workspace, again for more\n"

@@ -107,7 +107,7 @@ static enum exit_code run(struct command *command) {
 		return EXIT_FAILED;
 	request->for_read = command->use;
 	request->forget = command->forget;
-	code = destination_registry(command, request);
+	code = destination_act(command, request);
 	return code == EXIT_DONE ? verb_run_judged(command, request, judge) : code;
 }
 
@@ -131,7 +131,8 @@ const struct verb verb_revoke = {
 		"told what the registry answered and where to revoke it by hand: crates.io lets no\n"
 		"token with scopes revoke itself.\n"
 		"\n"
-		"  --registry NAME     A registry of cargo's configuration (the default: crates-io)\n"
+		"  --registry NAME     A registry of cargo's configuration (the default: the one\n"
+		"                      that is cargo's default, else crates-io)\n"
 		"  --index URL         A registry by its index\n"
 		"  --account NAME      Which of its accounts (the default: default)\n"
 		"  --for read          Only its token for reads\n"

@@ -26,7 +26,8 @@ const struct verb verb_unyank = {
 		"  --version VERSION   The version of the one crate, as cargo takes it (-V shows that\n"
 		"                      of cpub-agent)\n"
 		"  --vers VERSION      The same\n"
-		"  --registry NAME     A registry of cargo's configuration (the default: crates-io)\n"
+		"  --registry NAME     A registry of cargo's configuration (the default: the one\n"
+		"                      that is cargo's default, else crates-io)\n"
 		"  --index URL         A registry by its index\n"
 		"  --account NAME      Whose token it is done with (the default: default)\n",
 	.takes = "CRATE@VERSION",

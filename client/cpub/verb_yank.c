@@ -102,7 +102,7 @@ enum exit_code yank_run(struct command *command, enum kind kind) {
 		return code;
 	if (!verb_set(command, &request->account, command->account))
 		return EXIT_FAILED;
-	code = destination_registry(command, request);
+	code = destination_act(command, request);
 	return code == EXIT_DONE ? verb_run_judged(command, request, judge) : code;
 }
 
@@ -135,7 +135,8 @@ const struct verb verb_yank = {
 		"  --version VERSION   The version of the one crate, as cargo takes it (-V shows that\n"
 		"                      of cpub-agent)\n"
 		"  --vers VERSION      The same\n"
-		"  --registry NAME     A registry of cargo's configuration (the default: crates-io)\n"
+		"  --registry NAME     A registry of cargo's configuration (the default: the one\n"
+		"                      that is cargo's default, else crates-io)\n"
 		"  --index URL         A registry by its index\n"
 		"  --account NAME      Whose token it is done with (the default: default)\n",
 	.takes = "CRATE@VERSION",

@@ -1,14 +1,20 @@
 #include "workspace.h"
 
 #include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cargo_metadata.h"
 #include "protocol/json.h"
+#include "verb.h"
 
-int workspace_read(const char *text, size_t size, struct workspace *ret) {
+int workspace_read(char *text, size_t size, struct workspace *ret) {
 	_cleanup_(json_freep) struct json *metadata = NULL;
-	int r = json_parse(text, size, &metadata);
+	int r;
 
+	cargo_metadata_thin(text, size);
+	r = json_parse(text, size, &metadata);
 	if (r < 0)
 		return r;
 	ret->root = json_string(json_member(metadata, "workspace_root"));
@@ -71,7 +77,41 @@ const char *workspace_next(
 	}
 }
 
-const char *workspace_registry(const struct workspace *workspace) {
+const char *workspace_next_manifest(const struct workspace *workspace, size_t *index) {
+	const struct json *package = json_element(packages_of(workspace), (*index)++);
+	const char *path = json_string(json_member(package, "manifest_path"));
+
+	return path || !package ? path : "";
+}
+
+/* By cargo's package ID specifications. One with a URL is taken for all: it is rare. */
+static bool is_spec_of(const char *spec, const char *name) {
+	size_t size = strcspn(spec, "@:");
+	_cleanup_(freep) char *pattern = strndup(spec, size);
+
+	return strstr(spec, "://") || !pattern || fnmatch(pattern, name, 0) == 0;
+}
+
+static bool is_named(const struct texts *specs, const char *name) {
+	for (size_t i = 0; i < specs->n; i++) {
+		if (is_spec_of(specs->items[i], name))
+			return true;
+	}
+	return false;
+}
+
+static bool is_chosen(const struct workspace *workspace, const struct command *command,
+	const struct json *package) {
+	if (stays_here(package))
+		return false;
+	if (command->packages.n > 0)
+		return is_named(&command->packages, name_of(package));
+	if (command->workspace)
+		return !is_named(&command->excludes, name_of(package));
+	return is_taken(workspace, package);
+}
+
+const char *workspace_registry(const struct workspace *workspace, const struct command *command) {
 	const struct json *package = json_first(packages_of(workspace));
 	const char *found = NULL;
 
@@ -79,13 +119,28 @@ const char *workspace_registry(const struct workspace *workspace) {
 		const struct json *list = json_member(package, "publish");
 		const char *name = json_string(json_first(list));
 
-		if (stays_here(package))
+		if (!is_chosen(workspace, command, package))
 			continue;
 		if (json_n_elements(list) != 1 || !name || (found && strcmp(found, name) != 0))
 			return NULL;
 		found = name;
 	}
 	return found;
+}
+
+const char *workspace_next_bound(const struct workspace *workspace, const struct command *command,
+	size_t *index, const struct json **ret_names) {
+	for (;;) {
+		const struct json *package = json_element(packages_of(workspace), (*index)++);
+		const struct json *list = json_member(package, "publish");
+
+		if (!package)
+			return NULL;
+		if (!is_chosen(workspace, command, package) || !json_is_array(list))
+			continue;
+		*ret_names = list;
+		return name_of(package);
+	}
 }
 
 bool workspace_is_virtual(const struct workspace *workspace) {

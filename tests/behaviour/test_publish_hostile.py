@@ -8,6 +8,7 @@ configuration, or something that lies in its target folder.
 import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from crate import pack, write_crate
 from desk import PASSPHRASE, TOKEN, code, get
 from ordinary import USER, UserDesk
 from play import APPROVE
-from publish_play import (Stranger, approve, left_behind, packaged, publish, received, start,
+from publish_play import (Stranger, approve, commit, left_behind, packaged, publish, received, start,
                           uploads)
 from scan import traces
 from test_users import stage, user_registry
@@ -53,8 +54,20 @@ def configure(folder: Path, text: str) -> Path:
     '[credential-alias]\nmine = "{0}"',
     '[credential-alias]\n"{1}" = "{0}"',
     'include = [{{ path = "more.toml" }}]',
+    # Variables for the rustc whose version is asked, rustup's stand-in for it, and a shell.
+    '[env]\nLD_PRELOAD = {{ value = "pre.so", relative = true }}',
+    '[env]\nPATH = {{ value = "{0}", force = true }}',
+    'env.HOME.value = "{0}"\nenv.HOME.force = true',
+    '[env]\nRUSTUP_TOOLCHAIN = "{0}"',
+    '[env]\nRUSTC_WRAPPER = "{0}"',
+    '[env]\nBASH_ENV = "{0}"',
+    # How the token for reads would travel.
+    '[http]\nproxy = "http://h:1"',
+    '[http]\ncainfo = "ca.pem"',
+    # What some later cargo may run.
+    '[starter]\nprogram = "{0}"',
 ])
-def test_a_provider_of_the_projects_own_is_refused_and_does_not_run(desk, text):
+def test_what_could_run_a_program_of_the_projects_is_refused_and_does_not_run(desk, text):
     foreign, mark = program(desk.directory, "foreign")
     folder = write_crate(desk.home / "demo", "demo")
     file = configure(folder, text.format(foreign, desk.provider) + "\n")
@@ -83,11 +96,41 @@ def test_a_toolchain_of_the_projects_own_is_refused_and_does_not_run(desk):
     folder = write_crate(desk.home / "demo", "demo")
     (desk.directory / "evil/bin").mkdir(parents=True)
     _, mark = program(desk.directory / "evil/bin", "cargo")
-    file = folder / "rust-toolchain.toml"
-    file.write_text(f'[toolchain]\npath = "{desk.directory}/evil"\n')
-    done = desk.run("publish", "--allow-dirty", cwd=folder / "src")
-    assert done.returncode == 5 and f"'{file}'" in done.stderr
-    assert not mark.exists()
+    named = f'[toolchain]\npath = "{desk.directory}/evil"\n'
+    for name, text in (
+            ("rust-toolchain.toml", named),
+            ("rust-toolchain.toml", named + "#" * 70000 + "\n"),
+            ("rust-toolchain.toml", named.replace("path", "channel")),
+            ("rust-toolchain.toml", named + "a = nan\n[broken\n"),
+            ("rust-toolchain", named),
+            ("rust-toolchain", f"{desk.directory}/evil\n"),
+            ("rust-toolchain", "stable\nanother\n")):
+        file = folder / name
+        file.write_text(text)
+        done = desk.run("publish", "--allow-dirty", cwd=folder / "src", RUSTUP_TOOLCHAIN="")
+        assert done.returncode == 5 and f"'{file}'" in done.stderr, text[:80]
+        assert not mark.exists()
+        file.unlink()
+
+
+def test_harmless_configuration_of_the_project_is_none_of_a_strangers(ready_desk, registry):
+    """Nor does rustc run before the approval, where the project sets any variable for it."""
+    desk = ready_desk
+    folder = write_crate(desk.home / "demo", "demo")
+    manifest = folder / "Cargo.toml"
+    # Resolver 3 asks rustc for its version where no rust-version is given.
+    manifest.write_text(manifest.read_text().replace('"2021"', '"2024"'))
+    configure(folder, 'paths = []\n[env]\nCARGO_WORKSPACE_DIR = { value = "", relative = true }\n'
+                      'RUSTC_BOOTSTRAP = "1"\nRUST_LOG = { value = "off", force = true }\n'
+                      '[alias]\npackage = "run"\nmine = "test"\n[build]\njobs = 2\n'
+                      '[profile.dev]\ndebug = 0\n[net]\nretry = 1\n[term]\nverbose = false\n'
+                      '[http]\nmultiplexing = false\n[unstable]\n[target.x86_64-x]\nrunner = "no"\n')
+    (folder / "rust-toolchain.toml").write_text('[toolchain]\nchannel = "stable"\n')
+    own, asked = program(desk.directory, "own", 'exec rustc "$@"')
+    done = desk.run("publish", "--registry", "local", "--allow-dirty", "--no-verify", "--dry-run",
+                    cwd=folder, RUSTC=str(own))
+    assert done.returncode == 0, done.stderr
+    assert not asked.exists()
 
 
 def test_no_wrapper_compiler_or_linker_of_the_project_runs_before_the_approval(
@@ -113,6 +156,104 @@ def test_no_wrapper_compiler_or_linker_of_the_project_runs_before_the_approval(
     assert terminal.ends() == 0, terminal.seen
     assert all(mark.exists() for mark in marks)  # Now it is a build like any other.
     assert uploads(registry) == 1
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b",
+                    "-c", "protocol.file.allow=always", *words], check=True, capture_output=True)
+
+
+def filtered(desk, name: str = "demo") -> Path:
+    """A committed crate whose source goes through a filter, and looks touched."""
+    folder = write_crate(desk.home / name, name)
+    (folder / ".gitattributes").write_text("*.rs filter=evil\n")
+    commit(folder)
+    os.utime(folder / "src/lib.rs", (1, 1))
+    return folder
+
+
+def refuses_filter(desk, folder: Path, mark: Path, file: Path) -> None:
+    for words in ((), ("--allow-dirty",)):
+        done = desk.run("publish", "--registry", "local", "--dry-run", "--no-verify", *words,
+                        cwd=folder)
+        assert not mark.exists()
+        assert done.returncode == 5 and f"'{file}'" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("text", [
+    '[filter "evil"]\n\tclean = {0}\n',
+    '[filter "evil"]\n\tprocess = {0}\n\trequired\n',
+    '[core][FILTER "evil"]clean={0}\n',
+    '[filter.evil]\nclean={0}\n',
+    '[filter "evil"]\n\trequired = x\\\n\n\tclean = {0}\n',
+    '[include]\n\tpath = evil\n',
+    '[includeIf "gitdir:/"]\n\tpath = evil\n',
+    '[lfs "extension.evil"]\n\tclean = {0}\n',
+])
+def test_no_filter_of_the_projects_repository_runs_before_the_approval(desk, registry, text):
+    desk.set_up_cargo(registry)
+    clean, mark = program(desk.directory, "clean", "exec cat")
+    folder = filtered(desk)
+    config = folder / ".git/config"
+    (folder / ".git/evil").write_text(f'[filter "evil"]\n\tclean = {clean}\n')
+    config.write_text(config.read_text() + text.format(clean))
+    refuses_filter(desk, folder, mark, config)
+
+
+def test_no_filter_of_a_repository_that_came_with_a_clone_runs(desk, registry):
+    """The package's folder is a repository itself, laid out without a `.git`."""
+    desk.set_up_cargo(registry)
+    clean, mark = program(desk.directory, "clean", "exec cat")
+    inner = filtered(desk, "inner")
+    (inner / ".git").rename(desk.home / "bare")
+    for name in ("HEAD", "config", "index", "objects", "refs"):
+        (desk.home / "bare" / name).rename(inner / name)
+    config = inner / "config"
+    config.write_text(config.read_text().replace("bare = false", "bare = false\n\tworktree = .") +
+                      f'[filter "evil"]\n\tclean = {clean}\n')
+    outer = desk.home / "outer"
+    outer.mkdir()
+    inner.rename(outer / "inner")
+    commit(outer)
+    git(desk.home, "clone", "-q", str(outer), "cloned")
+    os.utime(desk.home / "cloned/inner/src/lib.rs", (1, 1))
+    refuses_filter(desk, desk.home / "cloned/inner", mark, desk.home / "cloned/inner")
+
+
+def test_no_filter_of_a_nested_or_shared_repository_runs(desk, registry):
+    desk.set_up_cargo(registry)
+    clean, mark = program(desk.directory, "clean", "exec cat")
+    text = f'[filter "evil"]\n\tclean = {clean}\n'
+    other, folder = filtered(desk, "other"), filtered(desk)
+    git(folder, "submodule", "add", "-q", str(other), "deep/sub")
+    git(folder, "commit", "-qm", "submodule")
+    worktree = desk.home / "worktree"
+    git(folder, "config", "extensions.worktreeConfig", "true")
+    git(folder, "worktree", "add", "-q", str(worktree), "-b", "another")
+    for place, file in ((folder, folder / ".git/modules/deep/sub/config"),
+                        (worktree, folder / ".git/worktrees/worktree/config.worktree"),
+                        (worktree, folder / ".git/config")):
+        before = file.read_text() if file.exists() else ""
+        file.write_text(before + text)
+        done = desk.run("publish", "--registry", "local", "--dry-run", "--no-verify", cwd=place)
+        assert done.returncode == 5 and os.path.realpath(file) in [
+            os.path.realpath(word) for word in done.stderr.split("'")], done.stderr
+        file.write_text(before)
+    assert not mark.exists()
+
+
+def test_a_filter_that_is_the_persons_own_may_stand_in_the_repository_too(ready_desk, registry):
+    desk = ready_desk
+    clean, mark = program(desk.directory, "clean", "exec cat")
+    folder = filtered(desk)
+    text = f'[filter "evil"]\n\tclean = {clean}\n'
+    lfs = '[filter "lfs"]\n\tclean = git-lfs clean -- %f\n\trequired = true\n[lfs]\n\tx = y\n'
+    with open(folder / ".git/config", "a", encoding="utf-8") as file:
+        file.write(text + lfs)
+    (desk.home / ".gitconfig").write_text(text)
+    done = desk.run("publish", "--registry", "local", "--dry-run", "--no-verify", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert mark.exists()
 
 
 def test_what_lay_in_the_target_folder_is_not_taken_for_what_cargo_packaged(ready_desk, registry):
@@ -151,8 +292,9 @@ def test_a_build_script_that_replaces_every_crate_file_gets_none_of_them_sent(
     as_it_was = packaged(ready_desk, stranger.folder, "demo")
     terminal = approve(ready_desk, stranger.folder, **stranger.environment)
     status = terminal.ends()
-    assert len(stranger.found()) > 1
-    assert any("cpub-publish-" in path for path in stranger.found())
+    # It finds that of the build alone: the other is gone once it is sealed.
+    assert len(stranger.found()) > 0
+    assert not any("cpub-publish-" in path for path in stranger.found())
     if status == 0:
         assert received(registry, "demo") == as_it_was
     else:
@@ -161,8 +303,6 @@ def test_a_build_script_that_replaces_every_crate_file_gets_none_of_them_sent(
 
 
 EDIT = """
-for path in pathlib.Path(orders["folder"]).glob("target/cpub-publish-*/package/*.crate"):
-    path.write_bytes(b"not what was sealed")
 folder = pathlib.Path(orders["folder"])
 (folder / "src/lib.rs").write_text("pub fn evil() {}\\n")
 (folder / "Cargo.toml").write_text((folder / "Cargo.toml").read_text().replace("0.1.0", "6.6.6"))

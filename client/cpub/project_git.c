@@ -1,0 +1,233 @@
+/*
+ * cargo looks for the repository from each package's folder up, as git does, and
+ * goes into the submodules and whatever else has a `.git` below. Where git would
+ * stop at the first one, all above are looked at too: that it takes one for a
+ * repository is its own matter. A folder that is itself laid out as a repository,
+ * without a `.git`, can come with a clone, so it is refused whatever it says.
+ */
+
+#include "project_git.h"
+
+#include <errno.h>
+#include <fts.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "complaint.h"
+#include "git_config.h"
+#include "protocol/cleanup.h"
+#include "small_file.h"
+#include "stop.h"
+#include "workspace.h"
+
+/* Of a file that holds a path. */
+#define LINK_MAX_SIZE ((size_t) 2 * PATH_MAX)
+/* Files and folders together, for one run. */
+#define ENTRIES_MAX 2000000
+
+struct search {
+	struct git_filters *own;
+	size_t n_entries;
+	char **ret_error;
+};
+
+static void search_done(struct search *search) {
+	git_filters_free(search->own);
+}
+
+static int refuse(const struct search *search, const char *path, const char *what) {
+	int r = complaint_make(search->ret_error, "'%s' %s", path, what);
+
+	return r == -EINVAL ? -EPERM : r;
+}
+
+static bool exists(const char *folder, const char *name) {
+	char path[PATH_MAX];
+	struct stat status;
+
+	return snprintf(path, sizeof(path), "%s/%s", folder, name) < (int) sizeof(path) &&
+	       stat(path, &status) == 0;
+}
+
+static int check_config(const struct search *search, const char *folder, const char *name) {
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int) sizeof(path))
+		return -ENAMETOOLONG;
+	return git_config_check(path, search->own, search->ret_error);
+}
+
+/* One more entry of a walk: 0, or what ends it. */
+static int count(struct search *search, const char *path) {
+	if (stop_was_asked())
+		return -ECANCELED;
+	if (++search->n_entries <= ENTRIES_MAX)
+		return 0;
+	return refuse(search, path,
+		"has more files around it than can be searched for a git repository that runs "
+		"programs; publish from a fresh clone");
+}
+
+/* A path in a file, of which those of git may start with `gitdir: `. 0, -ENOENT, -ENOMEM. */
+static int read_link(const char *folder, const char *name, const char *start, char **ret) {
+	_cleanup_(freep) char *path = NULL, *text = NULL;
+	const char *rest;
+	size_t size;
+	int r;
+
+	if (asprintf(&path, "%s/%s", folder, name) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	r = small_file_read(path, LINK_MAX_SIZE, &text, &size);
+	if (r < 0 || strncmp(text, start, strlen(start)) != 0)
+		return r == -ENOMEM ? r : -ENOENT; /* git takes it for none either. */
+	rest = text + strlen(start);
+	rest += strspn(rest, " ");
+	text[strcspn(text, "\r\n")] = '\0';
+	r = rest[0] == '/' ? asprintf(ret, "%s", rest) : asprintf(ret, "%s/%s", folder, rest);
+	return r < 0 ? -ENOMEM : 0;
+}
+
+/* Those of submodules, which lie inside the repository that has them. */
+static int check_modules(struct search *search, const char *folder) {
+	char path[PATH_MAX], *roots[] = {path, NULL};
+	FTSENT *entry;
+	FTS *walk;
+	int r = 0;
+
+	if (snprintf(path, sizeof(path), "%s/modules", folder) >= (int) sizeof(path))
+		return -ENAMETOOLONG;
+	walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL);
+	if (!walk)
+		return -ENOMEM;
+	while (r == 0 && (entry = fts_read(walk))) {
+		r = count(search, entry->fts_path);
+		if (r == 0 && entry->fts_info != FTS_D && entry->fts_info != FTS_DP &&
+			(strcmp(entry->fts_name, "config") == 0 ||
+				strcmp(entry->fts_name, "config.worktree") == 0))
+			r = git_config_check(entry->fts_path, search->own, search->ret_error);
+	}
+	(void) fts_close(walk);
+	return r;
+}
+
+static int check_repository(struct search *search, const char *folder) {
+	int r = check_config(search, folder, "config");
+
+	if (r == 0)
+		r = check_config(search, folder, "config.worktree");
+	return r == 0 ? check_modules(search, folder) : r;
+}
+
+/* FOLDER/.git: the repository, or a file that says where it is; and what it shares. */
+static int check_dot_git(struct search *search, const char *folder) {
+	_cleanup_(freep) char *repository = NULL, *common = NULL;
+	int r = read_link(folder, ".git", "gitdir:", &repository);
+
+	if (r == -ENOENT) {
+		if (asprintf(&repository, "%s/.git", folder) < 0) {
+			repository = NULL;
+			return -ENOMEM;
+		}
+		r = 0;
+	}
+	if (r == 0)
+		r = check_repository(search, repository);
+	if (r < 0)
+		return r;
+	r = read_link(repository, "commondir", "", &common);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return check_repository(search, common);
+}
+
+static int check_place(struct search *search, const char *folder) {
+	if (exists(folder, "HEAD") && (exists(folder, "objects") || exists(folder, "commondir")))
+		return refuse(search, *folder ? folder : "/",
+			"is laid out as a git repository, and cargo would run the programs that "
+			"its "
+			"configuration names before you have approved anything; take out HEAD and "
+			"what belongs to it");
+	return check_dot_git(search, folder);
+}
+
+static int check_above(struct search *search, const char *folder) {
+	_cleanup_(freep) char *path = strdup(folder);
+	int r = path ? 0 : -ENOMEM;
+
+	while (r == 0) {
+		char *slash = strrchr(path, '/');
+
+		r = check_place(search, path);
+		if (!slash)
+			break;
+		*slash = '\0';
+	}
+	return r;
+}
+
+static int check_below(struct search *search, const char *folder) {
+	_cleanup_(freep) char *root = strdup(folder);
+	char *roots[] = {root, NULL};
+	FTSENT *entry;
+	FTS *walk;
+	int r = 0;
+
+	walk = root ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_NOSTAT, NULL) : NULL;
+	if (!walk)
+		return -ENOMEM;
+	while (r == 0 && (entry = fts_read(walk))) {
+		r = count(search, entry->fts_path);
+		if (r < 0 || strcmp(entry->fts_name, ".git") != 0 || entry->fts_info == FTS_DP)
+			continue;
+		(void) fts_set(walk, entry, FTS_SKIP);
+		entry->fts_path[entry->fts_pathlen - strlen("/.git")] = '\0';
+		r = check_dot_git(search, entry->fts_path);
+		entry->fts_path[entry->fts_pathlen - strlen("/.git")] = '/';
+	}
+	(void) fts_close(walk);
+	return r;
+}
+
+/* By both of its names, should one of its folders be a link. */
+static int check_folder(struct search *search, const char *folder, bool goes_down) {
+	_cleanup_(freep) char *real = realpath(folder, NULL);
+	int r = check_above(search, folder);
+
+	if (r == 0 && real && strcmp(real, folder) != 0)
+		r = check_above(search, real);
+	return r == 0 && goes_down ? check_below(search, real ? real : folder) : r;
+}
+
+static bool is_inside(const char *folder, const char *root) {
+	size_t size = strlen(root);
+
+	return strncmp(folder, root, size) == 0 && (folder[size] == '/' || folder[size] == '\0');
+}
+
+int project_git_check(const struct workspace *workspace, char **ret_error) {
+	_cleanup_(search_done) struct search search = {
+		.own = git_filters_load_own(), .ret_error = ret_error};
+	const char *manifest;
+	size_t index = 0;
+	int r;
+
+	if (!search.own)
+		return -ENOMEM;
+	r = check_folder(&search, workspace->root, true);
+	while (r == 0 && (manifest = workspace_next_manifest(workspace, &index))) {
+		const char *slash = strrchr(manifest, '/');
+		_cleanup_(freep) char *folder = NULL;
+
+		folder = slash ? strndup(manifest, (size_t) (slash - manifest)) : NULL;
+		if (!folder)
+			return slash ? -ENOMEM : 0;
+		r = check_folder(&search, folder, !is_inside(folder, workspace->root));
+	}
+	return r;
+}
