@@ -194,7 +194,7 @@ int registry_resolve(const char *name, const char *index, const struct cargo_con
 
 /* Who names the default, in *ret all but the URL. 0, -ENOENT, -EINVAL with a sentence, -ENOMEM. */
 static int find_default(const struct cargo_config *config, struct registry *ret, char **ret_error) {
-	const char *name = getenv(DEFAULT_VARIABLE);
+	const char *name = getenv("CARGO_REGISTRY_DEFAULT");
 
 	if (name)
 		return fill("", name, URL_SOURCE_ENVIRONMENT, DEFAULT_VARIABLE, ret);
