@@ -103,12 +103,13 @@ def test_lent_file_is_closed_with_its_request(desk, file):
     with desk.line() as line, lent(file) as fds:
         assert code(line.ask(IMPORT, fds)) == "ok"
         assert str(file) not in procfs.descriptors(desk.pid()).values()
-    before = procfs.n_descriptors(desk.pid())
     with procfs.nothing_left(desk), lent(file) as fds:  # A line that never ends.
+        pid = desk.agent.pid
         with desk.line() as line:
+            before = procfs.n_descriptors(pid)
             line.send(b'{"v":1,', fds)
             # It is kept on its way between two sockets, so that no worker inherits it.
-            desk.wait(lambda: procfs.n_descriptors(desk.pid()) == before + 3, "the file")
+            desk.wait(lambda: procfs.n_descriptors(pid) == before + 2, "the file")
             assert str(file) not in procfs.descriptors(desk.pid()).values()
             assert is_open_elsewhere(file, fds)
     desk.wait(lambda: not is_open_elsewhere(file, []), "the end of it")

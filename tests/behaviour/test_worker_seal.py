@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import struct
 
 import pytest
 
@@ -40,6 +41,15 @@ def test_seal_copies_sums_up_and_seals(file):
     assert answer.fields["CHECKSUM"].decode() == hashlib.sha256(content).hexdigest()
     assert answer.number("SIZE") == len(content)
     assert seals == SEALS
+
+
+def test_seal_tells_first_how_many_bytes_there_are(file):
+    fd = os.open(file, os.O_RDONLY)
+    with MemoryFile() as to, Worker("seal") as worker:
+        worker.start({"SIZE_MAX": MIB}, [fd, to.fd])
+        assert worker.answer().refusal == "none"
+        assert struct.unpack("<Q", worker.told[0]["TOTAL"])[0] == 300_000
+    os.close(fd)
 
 
 def test_sealed_bytes_cannot_be_changed(file):

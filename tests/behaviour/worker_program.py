@@ -99,6 +99,7 @@ class Worker:
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.errors = tempfile.TemporaryFile()
         self.status = None
+        self.told = []
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
@@ -158,8 +159,11 @@ class Worker:
         self.send(b"t" + encode(fields), fds)
 
     def answer(self):
-        """The one answer, after which the worker ends in order."""
+        """The one answer, after which the worker ends in order. What it told before is in `told`."""
         kind, fields = self.receive()
+        while kind == "p":
+            self.told.append(fields)
+            kind, fields = self.receive()
         assert kind == "a", "the worker ended without an answer: " + self.stderr()
         assert self.receive() == (None, {})
         assert self.wait() == 0
