@@ -116,6 +116,8 @@ def change_under_way(path, change):
     with MemoryFile() as to, Worker("seal") as worker:
         assert worker.receive() == ("r", {})
         worker.send(b"t" + encode({"SIZE_MAX": 4096 * MIB}), [fd, to.fd])
+        kind, fields = worker.receive()  # How many bytes there are.
+        assert kind == "p" and "TOTAL" in fields
         assert worker.receive() == ("p", {})  # It copies.
         change(path)
         kind = "p"
