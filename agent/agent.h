@@ -68,6 +68,7 @@ struct agent {
 	size_t n_witnesses;
 	size_t n_parcels;              /* crates that wait to be published, over all sessions */
 	uint64_t n_sealed_bytes;       /* of their files, those included that are being sealed */
+	uint64_t n_unwritten_bytes;    /* and of these, what is set aside and not taken yet */
 	size_t n_inits;                /* looking for a place for a store */
 	struct alarms alarms;
 	struct expiring expiring;

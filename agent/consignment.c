@@ -32,11 +32,37 @@ struct parcel *parcel_new(void) {
 	return parcel;
 }
 
+enum refusal parcel_reserve(struct parcel *parcel, struct agent *agent, uint64_t size) {
+	uint64_t available = room_available(), unwritten = agent->n_unwritten_bytes;
+
+	if (available > UINT64_MAX / 4) {
+		log_warning("nothing tells how much memory is free");
+	} else {
+		available -= unwritten < available ? unwritten : available;
+		if (agent->n_sealed_bytes + size > (available + agent->n_sealed_bytes) / 2)
+			return REFUSAL_NO_ROOM;
+	}
+	parcel->reserved_of = agent;
+	parcel->n_reserved = size;
+	agent->n_sealed_bytes += size;
+	agent->n_unwritten_bytes += size;
+	return REFUSAL_NONE;
+}
+
+void parcel_written(struct parcel *parcel) {
+	if (parcel->reserved_of && !parcel->is_written)
+		parcel->reserved_of->n_unwritten_bytes -= parcel->n_reserved;
+	parcel->is_written = true;
+}
+
 struct parcel *parcel_free(struct parcel *parcel) {
 	if (!parcel)
 		return NULL;
 	(void) fd_close(parcel->file);
 	(void) fd_close(parcel->metadata);
+	parcel_written(parcel);
+	if (parcel->reserved_of)
+		parcel->reserved_of->n_sealed_bytes -= parcel->n_reserved;
 	free(parcel->crate);
 	free(parcel->version);
 	free(parcel->checksum);
@@ -66,7 +92,6 @@ static void consignment_drop(struct consignment *consignment, size_t index) {
 	struct parcel *parcel = consignment->parcels[index];
 
 	consignment->agent->n_parcels--;
-	consignment->agent->n_sealed_bytes -= parcel->size;
 	parcel_free(parcel);
 	consignment->parcels[index] = consignment->parcels[--consignment->n_parcels];
 }
@@ -121,22 +146,6 @@ enum refusal consignment_make_place(struct consignment *consignment) {
 	return REFUSAL_NONE;
 }
 
-enum refusal consignment_take_room(const struct consignment *consignment, uint64_t size) {
-	struct agent *agent = consignment->agent;
-	uint64_t available = room_available();
-
-	if (available > UINT64_MAX / 4)
-		log_warning("nothing tells how much memory is free");
-	else if (agent->n_sealed_bytes + size > (available + agent->n_sealed_bytes) / 2)
-		return REFUSAL_NO_ROOM;
-	agent->n_sealed_bytes += size;
-	return REFUSAL_NONE;
-}
-
-void consignment_give_back(const struct consignment *consignment, uint64_t size) {
-	consignment->agent->n_sealed_bytes -= size;
-}
-
 int consignment_add(struct consignment *consignment, struct parcel *parcel) {
 	struct parcel **parcels;
 
@@ -156,7 +165,6 @@ int consignment_add(struct consignment *consignment, struct parcel *parcel) {
 	consignment->parcels = parcels;
 	consignment->parcels[consignment->n_parcels++] = parcel;
 	consignment->agent->n_parcels++;
-	consignment->agent->n_sealed_bytes += parcel->size;
 	consignment->touched_usec = agent_now_usec(consignment->agent);
 	return 0;
 }

@@ -43,6 +43,10 @@ struct parcel {
 	/* What the index said when it was proposed. */
 	bool is_asked, is_first, is_listed;
 	char *last_version;
+	/* Memory that is set aside for `file`, from before it is written until the parcel ends. */
+	struct agent *reserved_of;
+	uint64_t n_reserved;
+	bool is_written;
 	bool is_verified;
 	bool is_sent;	 /* or it may be: not a second time for this approval */
 	bool is_refused; /* it surely did not get there */
@@ -51,6 +55,15 @@ struct parcel {
 struct parcel *parcel_new(void);
 struct parcel *parcel_free(struct parcel *parcel);
 DEFINE_CLEANUP(struct parcel, parcel_free)
+
+/*
+ * Sets memory aside for a file of that size, until the parcel ends. All that are sealed
+ * together take at most half of what there would be without them, for the client has a copy of
+ * its own, and its build needs some. REFUSAL_NONE or REFUSAL_NO_ROOM.
+ */
+enum refusal parcel_reserve(struct parcel *parcel, struct agent *agent, uint64_t size);
+/* It has been taken: what is free says so by itself from now on. */
+void parcel_written(struct parcel *parcel);
 
 int consignment_new(struct agent *agent, const char *url, struct consignment **ret);
 struct consignment *consignment_free(struct consignment *consignment);
@@ -61,14 +74,6 @@ DEFINE_CLEANUP(struct consignment, consignment_free)
  * on all together after those were dropped that nobody has approved and that wait the longest.
  */
 enum refusal consignment_make_place(struct consignment *consignment);
-
-/*
- * Reserves memory for a file of that size. All that are sealed together take at most half of
- * what there would be without them, for the client has a copy of its own, and its build needs
- * some. REFUSAL_NONE (give it back when it was added or will not be), or _NO_ROOM.
- */
-enum refusal consignment_take_room(const struct consignment *consignment, uint64_t size);
-void consignment_give_back(const struct consignment *consignment, uint64_t size);
 
 /*
  * Puts a parcel in, in place of one of the same crate; takes it over in any case. What

@@ -167,6 +167,10 @@ static int job_on_io(sd_event_source *source, int fd, uint32_t revents, void *us
 
 	(void) source;
 	(void) revents;
+	if (job->given_up != REFUSAL_NONE) {
+		job_finish(job, job->given_up, NULL);
+		return 0;
+	}
 	r = frame_receive(fd, &type, &fields, fds, &n_fds);
 	if (r == -EAGAIN)
 		return 0;
@@ -275,6 +279,9 @@ void job_allow_progress(struct job *job, uint64_t whole_usec) {
 void job_give_up(struct job *job, enum refusal refusal) {
 	job->given_up = refusal;
 	job->end_usec = 0; /* Progress does not put it off any more. */
+	if (job->child)
+		child_end(job->child);
+	job->child = NULL;
 	(void) sd_event_source_set_time_relative(job->deadline, 0);
 }
 

@@ -40,6 +40,29 @@ static bool read_number(const char *folder, const char *name, uint64_t *ret) {
 	return is_read;
 }
 
+/* Page cache and the like, which count as used and can be had again, as in MemAvailable. */
+static uint64_t read_reclaimable(const char *folder) {
+	static const char *const names[] = {"inactive_file", "active_file", "slab_reclaimable"};
+	char path[4096], line[128], name[64];
+	uint64_t sum = 0, number;
+	FILE *file;
+	int n = snprintf(path, sizeof(path), CGROUPS "%s/memory.stat", folder);
+
+	if (n < 0 || (size_t) n >= sizeof(path))
+		return 0;
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%63s %" SCNu64, name, &number) != 2)
+			continue;
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			sum += strcmp(name, names[i]) == 0 ? number : 0;
+	}
+	(void) fclose(file);
+	return sum;
+}
+
 /* "0::/user.slice/…" is the unified one. */
 static bool own_group(char *ret, size_t size) {
 	FILE *file = fopen("/proc/self/cgroup", "re");
@@ -60,7 +83,7 @@ static bool own_group(char *ret, size_t size) {
 
 /* The least that the group and those above it have left. */
 static uint64_t groups_available(void) {
-	uint64_t available = UINT64_MAX, max, current;
+	uint64_t available = UINT64_MAX, max, current, reclaimable;
 	char group[2048];
 
 	if (!own_group(group, sizeof(group)))
@@ -70,6 +93,8 @@ static uint64_t groups_available(void) {
 		if (!read_number(group, "memory.max", &max) ||
 			!read_number(group, "memory.current", &current))
 			continue;
+		reclaimable = read_reclaimable(group);
+		current -= reclaimable < current ? reclaimable : current;
 		max = max > current ? max - current : 0;
 		if (max < available)
 			available = max;

@@ -23,8 +23,7 @@
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
 struct sealing {
-	const struct consignment *consignment;
-	uint64_t n_reserved;
+	struct agent *agent;
 	struct parcel *parcel;
 	struct job *job;
 	sealing_done_t done;
@@ -59,23 +58,15 @@ static bool is_sealed(int fd, uint64_t size) {
 	       (size == 0 || (uint64_t) status.st_size == size);
 }
 
-static void sealing_give_back(struct sealing *sealing) {
-	if (sealing->n_reserved > 0)
-		consignment_give_back(sealing->consignment, sealing->n_reserved);
-	sealing->n_reserved = 0;
-}
-
 static void sealing_finish(struct sealing *sealing, enum refusal refusal, const char *detail) {
 	struct parcel *parcel = refusal == REFUSAL_NONE ? TAKE_PTR(sealing->parcel) : NULL;
 
-	sealing_give_back(sealing);
 	sealing->done(refusal, detail, parcel, sealing->userdata);
 }
 
-static enum refusal take_sealed(
-	struct parcel *parcel, uint64_t n_reserved, const struct fields *answer) {
+static enum refusal take_sealed(struct parcel *parcel, const struct fields *answer) {
 	if (fields_get_u64(answer, FIELD_SIZE, &parcel->size) < 0 || parcel->size == 0 ||
-		parcel->size != n_reserved ||
+		parcel->size != parcel->n_reserved ||
 		fields_get_string(answer, FIELD_CHECKSUM, &parcel->checksum) < 0 ||
 		!sha256_hex_is_valid(parcel->checksum) || !is_sealed(parcel->file, parcel->size)) {
 		log_warning("worker-seal told nonsense");
@@ -89,7 +80,8 @@ static void sealing_sealed(
 	struct sealing *sealing = userdata;
 
 	if (refusal == REFUSAL_NONE)
-		refusal = take_sealed(sealing->parcel, sealing->n_reserved, answer);
+		refusal = take_sealed(sealing->parcel, answer);
+	parcel_written(sealing->parcel);
 	sealing_finish(sealing, refusal, detail);
 }
 
@@ -99,14 +91,12 @@ static void sealing_progressed(const struct fields *fields, void *userdata) {
 	enum refusal refusal;
 	uint64_t size;
 
-	if (sealing->n_reserved > 0 || fields_get_u64(fields, FIELD_TOTAL, &size) < 0)
+	if (sealing->parcel->n_reserved > 0 || fields_get_u64(fields, FIELD_TOTAL, &size) < 0)
 		return;
 	refusal = size > 0 && size <= CRATE_SIZE_MAX
-			  ? consignment_take_room(sealing->consignment, size)
+			  ? parcel_reserve(sealing->parcel, sealing->agent, size)
 			  : REFUSAL_WORKER_FAILED;
-	if (refusal == REFUSAL_NONE)
-		sealing->n_reserved = size;
-	else
+	if (refusal != REFUSAL_NONE)
 		job_give_up(sealing->job, refusal);
 }
 
@@ -129,8 +119,8 @@ static int start_seal(struct sealing *sealing, struct agent *agent, const struct
 	return 0;
 }
 
-enum refusal sealing_new(struct agent *agent, const struct consignment *consignment, const struct parked *file,
-	uint64_t size_max, sealing_done_t done, void *userdata, struct sealing **ret) {
+enum refusal sealing_new(struct agent *agent, const struct parked *file, uint64_t size_max,
+	sealing_done_t done, void *userdata, struct sealing **ret) {
 	_cleanup_(sealing_freep) struct sealing *sealing = NULL;
 	struct parcel *parcel = parcel_new();
 	int r;
@@ -139,7 +129,7 @@ enum refusal sealing_new(struct agent *agent, const struct consignment *consignm
 		sealing = sealing_begin(parcel, done, userdata);
 	if (!sealing)
 		return REFUSAL_NO_MEMORY;
-	sealing->consignment = consignment;
+	sealing->agent = agent;
 	parcel->file = new_memory_file("cpub-crate");
 	r = parcel->file < 0 ? parcel->file : start_seal(sealing, agent, file, size_max);
 	if (r < 0)
@@ -285,7 +275,6 @@ enum refusal sealing_compare(struct agent *agent, const struct parcel *a, const 
 struct sealing *sealing_free(struct sealing *sealing) {
 	if (!sealing)
 		return NULL;
-	sealing_give_back(sealing);
 	job_free(sealing->job);
 	parcel_free(sealing->parcel);
 	free(sealing);

@@ -11,7 +11,6 @@
 #include "protocol/refusal.h"
 
 struct agent;
-struct consignment;
 struct parcel;
 struct parked;
 struct sealing;
@@ -24,8 +23,8 @@ typedef void (*sealing_done_t)(
  * Seals `file`, at most `size_max` bytes of it: the parcel has file, size and checksum.
  * REFUSAL_NONE and *ret (caller frees): it will call back; or the refusal.
  */
-enum refusal sealing_new(struct agent *agent, const struct consignment *consignment, const struct parked *file,
-	uint64_t size_max, sealing_done_t done, void *userdata, struct sealing **ret);
+enum refusal sealing_new(struct agent *agent, const struct parked *file, uint64_t size_max,
+	sealing_done_t done, void *userdata, struct sealing **ret);
 
 /* Reads a sealed parcel, which is taken over in any case: it has all the rest then. */
 enum refusal sealing_inspect(struct agent *agent, const char *index_url, struct parcel *parcel,

@@ -26,18 +26,25 @@ const char *act_account(const struct session *session) {
 	return session->request->account ? session->request->account : ACCOUNT_DEFAULT;
 }
 
-void act_refuse(struct session *session, const char *op, const char *account, const char *crate,
-	enum refusal refusal) {
+void act_record(const struct session *session, const char *op, const char *account,
+	const char *crate, const char *version, const char *users, enum refusal refusal) {
 	const struct audit_entry entry = {
 		.op = op,
 		.url = session->url,
 		.account = account,
 		.crate = crate,
+		.version = version,
 		.refusal = refusal,
+		.users = users,
 		.peer = &session->peer,
 	};
 
 	if (audit_write(session->agent->audit, &entry) < 0)
 		log_warning("a refusal could not be written to the audit log");
+}
+
+void act_refuse(struct session *session, const char *op, const char *account, const char *crate,
+	enum refusal refusal) {
+	act_record(session, op, account, crate, NULL, NULL, refusal);
 	session_refuse(session, refusal, NULL);
 }

@@ -108,6 +108,23 @@ static char *join(char *const *logins) {
 	return fclose(out) == 0 ? text : NULL;
 }
 
+/* Written down with those whom it was about. */
+static void owner_refuse(struct owner *owner, enum refusal refusal) {
+	struct session *session = owner->session;
+	const struct request *request = session->request;
+	_cleanup_(freep) char *add = request->add ? join(request->add) : NULL;
+	_cleanup_(freep) char *remove = request->remove ? join(request->remove) : NULL;
+
+	if (is_list(session))
+		act_record(session, "owner-list", owner->name, request->crate, NULL, NULL, refusal);
+	if (add)
+		act_record(session, "owner-add", owner->name, request->crate, NULL, add, refusal);
+	if (remove)
+		act_record(
+			session, "owner-remove", owner->name, request->crate, NULL, remove, refusal);
+	session_refuse(session, refusal, NULL);
+}
+
 static void write_result_begin(struct owner *owner) {
 	json_write_object(owner->writer, NULL);
 	json_write_string(owner->writer, "act", owner->step == STEP_ADD ? "add" : "remove");
@@ -266,7 +283,7 @@ static void owner_agreed(enum refusal refusal, void *userdata) {
 	if (refusal == REFUSAL_NONE && is_list(session))
 		refusal = mandate_use(owner->mandate, true, &account);
 	if (refusal != REFUSAL_NONE) {
-		act_refuse(session, "owner", owner->name, session->request->crate, refusal);
+		owner_refuse(owner, refusal);
 		return;
 	}
 	if (is_list(session)) {
@@ -290,7 +307,7 @@ static void owner_ask(struct owner *owner) {
 		refusal = mandate_new(session, owner->name, owner->text, "Approve?", owner_agreed,
 			owner, &owner->mandate);
 	if (refusal != REFUSAL_NONE)
-		act_refuse(session, "owner", owner->name, session->request->crate, refusal);
+		owner_refuse(owner, refusal);
 }
 
 /* As anybody: the way to the registry is the account's, or for crates.io built in. */
@@ -308,7 +325,7 @@ static void owner_list(struct owner *owner) {
 	if (refusal == REFUSAL_LOCKED)
 		owner_ask(owner); /* Its way is sealed. */
 	else if (refusal != REFUSAL_NONE)
-		act_refuse(session, "owner", owner->name, session->request->crate, refusal);
+		owner_refuse(owner, refusal);
 	else
 		owner_list_with(owner, account);
 }

@@ -139,7 +139,7 @@ static bool is_declined(const struct deed_result *result) {
 	bool has_words = result->detail && strncmp(result->detail, "HTTP ", 5) != 0;
 
 	return result->outcome == OUTCOME_REFUSED && result->status > 0 &&
-	       (result->code == REFUSAL_TOKEN_SCOPE ||
+	       (result->code == REFUSAL_TOKEN_SCOPE || result->code == REFUSAL_OWNER_LOCKED ||
 		       (result->code == REFUSAL_REGISTRY_REFUSED && has_words));
 }
 

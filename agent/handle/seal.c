@@ -109,8 +109,8 @@ static uint64_t size_max_of(const struct session *session) {
 
 static void seal_start(struct lend *lend, uint64_t size_max, sealing_done_t done) {
 	struct session *session = lend->session;
-	enum refusal refusal = sealing_new(session->agent, session->consignment, session->file,
-		size_max, done, lend, &lend->sealing);
+	enum refusal refusal = sealing_new(
+		session->agent, session->file, size_max, done, lend, &lend->sealing);
 
 	if (refusal != REFUSAL_NONE)
 		session_refuse(session, refusal, NULL);
@@ -201,8 +201,13 @@ static void verify_inspected(
 	const struct parcel *sealed;
 
 	lend->sealing = sealing_free(lend->sealing);
-	if (refusal != REFUSAL_NONE) {
+	/* Only the file itself can be another one; a worker that died tells nothing of it. */
+	if (refusal == REFUSAL_CRATE_INVALID || refusal == REFUSAL_CRATE_INCOMPLETE) {
 		verify_differs(session, NULL, detail);
+		return;
+	}
+	if (refusal != REFUSAL_NONE) {
+		session_refuse(session, refusal, detail);
 		return;
 	}
 	lend->built = parcel;

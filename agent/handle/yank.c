@@ -121,13 +121,22 @@ static void yank_next(struct yank *yank) {
 	session_send(session);
 }
 
+static void yank_refuse(struct yank *yank, enum refusal refusal) {
+	struct session *session = yank->session;
+	const struct request *request = session->request;
+
+	for (size_t i = 0; i < request->n_releases; i++)
+		act_record(session, is_yank(session) ? "yank" : "unyank", yank->name,
+			request->releases[i].crate, request->releases[i].version, NULL, refusal);
+	session_refuse(session, refusal, NULL);
+}
+
 static void yank_agreed(enum refusal refusal, void *userdata) {
 	struct yank *yank = userdata;
 	struct session *session = yank->session;
 
 	if (refusal != REFUSAL_NONE) {
-		act_refuse(session, is_yank(session) ? "yank" : "unyank", yank->name,
-			session->request->releases[0].crate, refusal);
+		yank_refuse(yank, refusal);
 		return;
 	}
 	/* From here on something changes there, whoever leaves meanwhile. */
@@ -156,6 +165,5 @@ void yank_handle(struct session *session) {
 	refusal = mandate_new(session, yank->name, yank->text, "Approve?", yank_agreed, yank,
 		&yank->mandate);
 	if (refusal != REFUSAL_NONE)
-		act_refuse(session, is_yank(session) ? "yank" : "unyank", yank->name,
-			session->request->releases[0].crate, refusal);
+		yank_refuse(yank, refusal);
 }

@@ -10,8 +10,12 @@
 int memory_file_check_empty(int fd) {
 	struct stat status;
 
-	/* Other kinds of files have no seals to ask for. */
-	if (fcntl(fd, F_GET_SEALS) != 0 || fstat(fd, &status) < 0 || status.st_size != 0)
+	/*
+	 * Other kinds of files have no seals to ask for. Where programs in memory are
+	 * forbidden (vm.memfd_noexec), a new one has F_SEAL_EXEC.
+	 */
+	int seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || (seals & ALL_SEALS) != 0 || fstat(fd, &status) < 0 || status.st_size != 0)
 		return -EINVAL;
 	return 0;
 }
@@ -19,7 +23,8 @@ int memory_file_check_empty(int fd) {
 int memory_file_check_sealed(int fd, struct sealed_file *ret) {
 	struct stat status;
 
-	if (fcntl(fd, F_GET_SEALS) != ALL_SEALS || fstat(fd, &status) < 0)
+	int seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || (seals & ALL_SEALS) != ALL_SEALS || fstat(fd, &status) < 0)
 		return -EINVAL;
 	*ret = (struct sealed_file){.fd = fd, .size = (uint64_t) status.st_size};
 	return 0;

@@ -326,6 +326,8 @@ def test_lock_during_the_upload_does_not_make_it_uncertain(publisher, registry):
     ("worker-inspect", "crash_after_task", "seal", "worker-failed"),
     ("worker-inspect", "empty_answer", "seal", "worker-failed"),
     ("worker-seal", "send_a_descriptor", "verify", "worker-failed"),
+    # Of a file that is another one: that this could not be found out is no proof of it.
+    ("worker-inspect", "crash_after_task", "verify", "worker-failed"),
     # It had the task, and so perhaps has sent it.
     ("worker-net", "crash_after_task", "publish", ("unknown", "outcome-unknown")),
 ])
@@ -344,7 +346,9 @@ def test_wrong_worker_is_an_ordinary_event(
             assert outcome(publisher.publish()) == expected
             assert decisions(desk, "publish") == ["begun", "unknown"]
         else:
-            assert code(publisher.lend(kind, pack("demo"))) == expected
+            other = pack("demo", files={"other": ""} if worker == "worker-inspect" else None)
+            assert code(publisher.lend(kind, other)) == expected
+            assert decisions(desk, "verify") == []
         tree.heal(worker)
         assert "Ok" in publisher.seal("after")
     assert published(registry) == {}

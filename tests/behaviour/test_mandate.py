@@ -151,6 +151,18 @@ def test_audit_log_names_who_became_an_owner(account):
     assert lines[0]["claimed-peer"] == lines[1]["claimed-peer"]
 
 
+def test_audit_log_names_who_was_to_be_and_what_was_not_yanked(account):
+    account.crate("0.1.0", "0.1.1")
+    name = account.name()
+    assert account.do("owner", name, "--add", "mallory", answer="\x03").status == 5
+    words = [f"{name}@{version}" for version in ("0.1.0", "0.1.1")]
+    assert account.do("yank", *words, answer="\x03").status == 5
+    lines = [entry for entry in account.desk.audit() if entry.get("crate") == name]
+    assert [(line["op"], line.get("users"), line.get("vers")) for line in lines] == [
+        ("owner-add", ["mallory"], None), ("yank", None, "0.1.0"), ("yank", None, "0.1.1")]
+    assert {line["refusal"] for line in lines} == {"denied"}
+
+
 def test_owners_that_are_not_shown_are_counted(account):
     name = account.crate("0.1.0")
     users = [{"id": i, "login": f"u{i}", "kind": "user", "name": None} for i in range(150)]
