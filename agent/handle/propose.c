@@ -219,6 +219,7 @@ static void propose_looked(const struct history_answer *answer, void *userdata) 
 	/* The answer lives in it; the next look begins with a new one. */
 	_cleanup_(history_freep) struct history *history = TAKE_PTR(propose->history);
 
+	(void) history;
 	if (refusal == REFUSAL_NONE) {
 		propose_look(propose);
 		return;

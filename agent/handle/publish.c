@@ -330,6 +330,7 @@ static void await_looked(const struct history_answer *answer, void *userdata) {
 	/* The answer lives in it; the next look begins with a new one. */
 	_cleanup_(history_freep) struct history *history = TAKE_PTR(publish->history);
 
+	(void) history;
 	if (answer->checksum && strcmp(answer->checksum, parcel->checksum) != 0) {
 		publish_audit(publish, REFUSAL_CHECKSUM_DIFFERS);
 		alarm_raise(session->agent, session->terminal, REFUSAL_CHECKSUM_DIFFERS,

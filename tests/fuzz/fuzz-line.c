@@ -21,6 +21,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/agent.h"
+#include "agent/consignment.h"
 #include "agent/dispatch.h"
 #include "agent/session.h"
 #include "protocol/request.h"
@@ -74,8 +75,13 @@ static void operation_free(void *operation) {
 static void answer(struct session *session) {
 	struct json_writer *writer = session_answer(session, session->request->kind == KIND_GET);
 
-	line_model_answer(writer, session->request, session->terminal >= 0, session->pipe >= 0);
+	line_model_answer(writer, session->request, session->terminal >= 0, session->pipe != NULL);
 	session_send(session);
+}
+
+/* No request of these seals a crate. */
+struct consignment *consignment_free(struct consignment *consignment) {
+	return consignment;
 }
 
 void dispatch(struct session *session) {
