@@ -186,8 +186,11 @@ def refuses_filter(desk, folder: Path, mark: Path, file: Path) -> None:
     '[core][FILTER "evil"]clean={0}\n',
     '[filter.evil]\nclean={0}\n',
     '[filter "evil"]\n\trequired = x\\\n\n\tclean = {0}\n',
-    '[include]\n\tpath = evil\n',
-    '[includeIf "gitdir:/"]\n\tpath = evil\n',
+    '[include]\n\tpath = a\\\n\n\tpath = evil\n',
+    '[include]\n\tpath = "ev"il\n',
+    '[include]\n\tpath = config\n',  # Itself, without end.
+    '[include] path = evil\n',
+    '[includeIf.gitdir:/]\n\tpath = evil\n',
     '[lfs "extension.evil"]\n\tclean = {0}\n',
 ])
 def test_no_filter_of_the_projects_repository_runs_before_the_approval(desk, registry, text):
@@ -198,6 +201,31 @@ def test_no_filter_of_the_projects_repository_runs_before_the_approval(desk, reg
     (folder / ".git/evil").write_text(f'[filter "evil"]\n\tclean = {clean}\n')
     config.write_text(config.read_text() + text.format(clean))
     refuses_filter(desk, folder, mark, config)
+
+
+@pytest.mark.parametrize(("text", "place"), [
+    ('[include]\n\tpath = evil\n', ".git/evil"),
+    ('[includeIf "gitdir:/no/such"]\n\tpath = there\n\tpath = ../sub/evil\n', "sub/evil"),
+    ('[include]\n\tpath = ~/evil\n', "../evil"),
+    ('[include]\n\tpath = one\n', ".git/evil"),
+])
+def test_what_an_include_brings_is_looked_at_like_the_file_itself(desk, registry, text, place):
+    desk.set_up_cargo(registry)
+    clean, mark = program(desk.directory, "clean", "exec cat")
+    folder = filtered(desk)
+    (folder / ".git/one").write_text('[INCLUDE]\n\tPATH = evil\n')
+    file, config = folder / place, folder / ".git/config"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f'[filter "evil"]\n\tclean = {clean}\n')
+    config.write_text(config.read_text() + text)
+    done = desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty", "--no-verify",
+                    cwd=folder)
+    assert not mark.exists()
+    assert done.returncode == 5 and "sets the filter 'evil'" in done.stderr, done.stderr
+    # As CI leaves them behind: with a token, or with nothing there any more.
+    file.write_text('[http "https://h/"]\n\textraheader = AUTHORIZATION: basic x\n')
+    assert desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty", "--no-verify",
+                    cwd=folder).returncode != 5
 
 
 def test_no_filter_of_a_repository_that_came_with_a_clone_runs(desk, registry):
