@@ -209,8 +209,9 @@ def test_no_filter_of_the_projects_repository_runs_before_the_approval(desk, reg
     ('[include]\n\tpath = ~/evil\n', "../evil"),
     ('[include]\n\tpath = one\n', ".git/evil"),
 ])
-def test_what_an_include_brings_is_looked_at_like_the_file_itself(desk, registry, text, place):
-    desk.set_up_cargo(registry)
+def test_what_an_include_brings_is_looked_at_like_the_file_itself(
+        ready_desk, registry, text, place):
+    desk = ready_desk
     clean, mark = program(desk.directory, "clean", "exec cat")
     folder = filtered(desk)
     (folder / ".git/one").write_text('[INCLUDE]\n\tPATH = evil\n')
@@ -224,8 +225,9 @@ def test_what_an_include_brings_is_looked_at_like_the_file_itself(desk, registry
     assert done.returncode == 5 and "sets the filter 'evil'" in done.stderr, done.stderr
     # As CI leaves them behind: with a token, or with nothing there any more.
     file.write_text('[http "https://h/"]\n\textraheader = AUTHORIZATION: basic x\n')
-    assert desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty", "--no-verify",
-                    cwd=folder).returncode != 5
+    done = desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty", "--no-verify",
+                    cwd=folder)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_filter_of_a_repository_that_came_with_a_clone_runs(desk, registry):

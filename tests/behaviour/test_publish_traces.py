@@ -89,23 +89,29 @@ LOOK = """
 folder = pathlib.Path(orders["folder"])
 report({
     "copies": [str(path) for path in folder.glob("target/cpub-publish-*/**/*.crate")],
-    "tokens": [name for name, value in os.environ.items() if value == orders["token"]],
+    "tokens": sorted(name for name, value in os.environ.items() if value == orders["token"]),
 })
 """
 
 
-def test_a_build_finds_neither_what_it_is_compared_with_nor_any_registrys_token(
+def test_a_build_finds_neither_what_it_is_compared_with_nor_the_registrys_token(
         ready_desk, registry):
     stranger = Stranger(ready_desk, LOOK, token="t" * 20)
     names = ("CARGO_REGISTRY_TOKEN", "CARGO_REGISTRIES_OTHER_NAME_TOKEN",
-             "CARGO_REGISTRIES_X_SECRET_KEY")
+             "CARGO_REGISTRIES_X_SECRET_KEY", "CARGO_REGISTRIES_LOCAL_TOKEN",
+             "CARGO_REGISTRIES_BY_FILE_TOKEN")
+    others = ["CARGO_REGISTRIES_CORP_FILE_SECRET_KEY", "CARGO_REGISTRIES_CORP_TOKEN"]
+    with open(ready_desk.cargo_home / "config.toml", "a", encoding="utf-8") as file:
+        file.write(f'[registries.by-file]\nindex = "{registry.index}"\n'
+                   '[registries.corp-file]\nindex = "sparse+https://corp.example/"\n')
     terminal = ready_desk.terminal(
         "publish", "--index", registry.index, "--allow-dirty", cwd=stranger.folder,
         CARGO_REGISTRIES_OTHER_NAME_INDEX=registry.index, **stranger.environment,
-        **dict.fromkeys(names, "t" * 20))
+        CARGO_REGISTRIES_CORP_INDEX="sparse+https://corp.example/index/",
+        **dict.fromkeys((*names, *others), "t" * 20))
     terminal.answers(APPROVE, PASSPHRASE)
     assert terminal.ends() == 0, terminal.seen
-    assert stranger.found() == {"copies": [], "tokens": []}
+    assert stranger.found() == {"copies": [], "tokens": others}
     assert TOKEN not in stranger.report.read_text()
 
 
