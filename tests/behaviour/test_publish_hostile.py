@@ -272,6 +272,44 @@ def test_no_filter_of_a_nested_or_shared_repository_runs(desk, registry):
     assert not mark.exists()
 
 
+@pytest.mark.parametrize(("damage", "status"), [
+    ("", 0),
+    ("rm -r .git/refs", 5),
+    ("echo ref: refs/heads/.invalid > .git/HEAD", 5),
+    ("echo > .git/HEAD", 5),
+    ("mv .git/objects a && touch .git/objects", 5),
+    ("mv .git 'b ' && echo 'gitdir: b ' > .git", 5),
+])
+def test_what_is_above_the_packages_own_repository_does_not_count(
+        ready_desk, registry, damage, status):
+    """Unless some git may not take that one for a repository, and go on."""
+    desk = ready_desk
+    clean, mark = program(desk.directory, "clean", "exec cat")
+    folder = filtered(desk)
+    git(desk.home, "init", "-q")
+    with open(desk.home / ".git/config", "a", encoding="utf-8") as file:
+        file.write(f'[filter "evil"]\n\tclean = {clean}\n')
+    subprocess.run(damage, shell=True, cwd=folder, check=True)
+    done = desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty", "--no-verify",
+                    cwd=folder)
+    assert done.returncode == status, done.stderr
+    assert not mark.exists()
+
+
+def test_a_worktree_inside_a_bare_repository_is_published(ready_desk, registry):
+    desk = ready_desk
+    commit(write_crate(desk.home / "demo", "demo"))
+    git(desk.home, "clone", "-q", "--bare", "demo", "bare")
+    git(desk.home / "bare", "worktree", "add", "-q", "tree")
+    for place, status in (("bare/tree", 0), ("bare/new", 5)):
+        folder = desk.home / place
+        if status:
+            write_crate(folder, "new")
+        done = desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty",
+                        "--no-verify", cwd=folder)
+        assert done.returncode == status, done.stderr
+
+
 def test_a_filter_that_is_the_persons_own_may_stand_in_the_repository_too(ready_desk, registry):
     desk = ready_desk
     clean, mark = program(desk.directory, "clean", "exec cat")
