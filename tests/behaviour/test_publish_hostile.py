@@ -61,6 +61,9 @@ def configure(folder: Path, text: str) -> Path:
     '[env]\nRUSTUP_TOOLCHAIN = "{0}"',
     '[env]\nRUSTC_WRAPPER = "{0}"',
     '[env]\nBASH_ENV = "{0}"',
+    '[env]\nGIT_SSH_COMMAND = "{0}"',
+    '[env]\nPYTHONSTARTUP = "{0}"',
+    '[env]\nMISE_CONFIG_FILE = "{0}"',
     # How the token for reads would travel.
     '[http]\nproxy = "http://h:1"',
     '[http]\ncainfo = "ca.pem"',
@@ -122,6 +125,7 @@ def test_harmless_configuration_of_the_project_is_none_of_a_strangers(ready_desk
     manifest.write_text(manifest.read_text().replace('"2021"', '"2024"'))
     configure(folder, 'paths = []\n[env]\nCARGO_WORKSPACE_DIR = { value = "", relative = true }\n'
                       'RUSTC_BOOTSTRAP = "1"\nRUST_LOG = { value = "off", force = true }\n'
+                      'GIT_HASH = "a"\nENV = "dev"\nPYTHONHASHSEED = "0"\n[bench]\nx = 1\n'
                       '[alias]\npackage = "run"\nmine = "test"\n[build]\njobs = 2\n'
                       '[profile.dev]\ndebug = 0\n[net]\nretry = 1\n[term]\nverbose = false\n'
                       '[http]\nmultiplexing = false\n[unstable]\n[target.x86_64-x]\nrunner = "no"\n')
