@@ -20,8 +20,7 @@ static const char *const ends[] = {"_TOKEN", "_SECRET_KEY", "_SECRET_KEY_SUBJECT
 static size_t stem_size(const char *entry) {
 	size_t size = strcspn(entry, "=");
 
-	if (strncmp(entry, "CARGO_REGISTRY_", 15) != 0 &&
-		strncmp(entry, START, strlen(START)) != 0)
+	if (strncmp(entry, "CARGO_REGISTRY_", 15) != 0 && strncmp(entry, START, strlen(START)) != 0)
 		return 0;
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		size_t end = strlen(ends[i]);

@@ -258,8 +258,8 @@ static int check_filter(const struct check *check, const char *path,
 
 static int check_file(struct check *check, const char *path, unsigned depth);
 
-static int check_includes(struct check *check, const char *path, unsigned depth,
-	const struct git_filters *settings) {
+static int check_includes(
+	struct check *check, const char *path, unsigned depth, const struct git_filters *settings) {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < settings->n; i++) {
@@ -274,8 +274,8 @@ static int check_includes(struct check *check, const char *path, unsigned depth,
 				"name");
 		r = include_path(path, value, &included);
 		if (r == -EINVAL)
-			return refuse(check, path,
-				"includes a file in an unusual way, which could name");
+			return refuse(
+				check, path, "includes a file in an unusual way, which could name");
 		if (r == 0)
 			r = check_file(check, included, depth + 1);
 	}

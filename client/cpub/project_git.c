@@ -35,13 +35,22 @@
 /* Files and folders together, for one run. */
 #define ENTRIES_MAX 2000000
 
+struct place {
+	dev_t device;
+	ino_t inode;
+};
+
 struct search {
 	struct git_filters *own;
 	size_t n_entries;
+	/* Repositories that were looked at: each member of a workspace leads to the same. */
+	struct place *places;
+	size_t n_places;
 	char **ret_error;
 };
 
 static void search_done(struct search *search) {
+	free(search->places);
 	git_filters_free(search->own);
 }
 
@@ -137,9 +146,33 @@ static int check_modules(struct search *search, const char *folder) {
 	return r;
 }
 
-static int check_repository(struct search *search, const char *folder) {
-	int r = check_config(search, folder, "config");
+/* 1 if it was looked at before, else 0; -ENOMEM. */
+static int note_place(struct search *search, const char *folder) {
+	struct place *places;
+	struct stat status;
 
+	if (stat(folder, &status) < 0)
+		return 0;
+	for (size_t i = 0; i < search->n_places; i++) {
+		if (search->places[i].device == status.st_dev &&
+			search->places[i].inode == status.st_ino)
+			return 1;
+	}
+	places = reallocarray(search->places, search->n_places + 1, sizeof(*places));
+	if (!places)
+		return -ENOMEM;
+	places[search->n_places++] =
+		(struct place){.device = status.st_dev, .inode = status.st_ino};
+	search->places = places;
+	return 0;
+}
+
+static int check_repository(struct search *search, const char *folder) {
+	int r = note_place(search, folder);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = check_config(search, folder, "config");
 	if (r == 0)
 		r = check_config(search, folder, "config.worktree");
 	return r == 0 ? check_modules(search, folder) : r;

@@ -300,6 +300,22 @@ def test_what_is_above_the_packages_own_repository_does_not_count(
     assert not mark.exists()
 
 
+def test_what_all_members_of_a_workspace_share_is_looked_at_once(ready_desk, registry):
+    """Else so many are more than are looked at in all."""
+    folder = ready_desk.home / "all"
+    for n in range(101):
+        write_crate(folder / f"m{n}", f"m{n}")
+    (folder / "Cargo.toml").write_text('[workspace]\nmembers = ["m*"]\nresolver = "2"\n')
+    commit(folder)
+    modules = folder / ".git/modules/sub"
+    modules.mkdir(parents=True)
+    for n in range(20000):
+        os.close(os.open(modules / str(n), os.O_CREAT))
+    done = ready_desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty",
+                          "--no-verify", "-p", "m0", cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_worktree_inside_a_bare_repository_is_published(ready_desk, registry):
     desk = ready_desk
     commit(write_crate(desk.home / "demo", "demo"))
