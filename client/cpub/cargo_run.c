@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cargo_provider.h"
+#include "cargo_token.h"
 #include "client/call.h"
 #include "kill_tree.h"
 #include "protocol/names.h"
@@ -140,24 +141,15 @@ static bool changes_have(const struct changes *changes, const char *entry) {
 	return false;
 }
 
-/*
- * Tokens, of whichever registry: this one can have other names too, whose variables every build
- * script could read. To a cargo whose provider is ours they are of no use.
- */
-static bool is_token(const char *entry) {
-	static const char *const ends[] = {"_TOKEN", "_SECRET_KEY", "_SECRET_KEY_SUBJECT"};
-	size_t size = strcspn(entry, "=");
-
-	if (strncmp(entry, "CARGO_REGISTRY_", 15) != 0 &&
-		strncmp(entry, "CARGO_REGISTRIES_", 17) != 0)
+/* Tokens, but for those of other registries that cargo may need to read there. */
+static bool is_hidden(const struct cargo *cargo, const char *entry) {
+	if (!cargo_token_is(entry))
 		return false;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		size_t end = strlen(ends[i]);
-
-		if (size > end && strncmp(entry + size - end, ends[i], end) == 0)
-			return true;
+	for (size_t i = 0; i < cargo->other_tokens.n; i++) {
+		if (is_named(entry, cargo->other_tokens.items[i]))
+			return false;
 	}
-	return false;
+	return true;
 }
 
 /*
@@ -234,7 +226,7 @@ static int run_fill_environment(struct run *run, enum cargo_trust trust, const c
 		arguments_format(environment, "CPUB_AGENT_SOCK=%s", socket);
 	}
 	for (char **entry = environ; *entry; entry++) {
-		if (!changes_have(&changes, *entry) && !is_token(*entry))
+		if (!changes_have(&changes, *entry) && !is_hidden(run->cargo, *entry))
 			arguments_add(environment, *entry);
 	}
 	return environment->has_failed ? -ENOMEM : 0;

@@ -2,8 +2,8 @@
 
 /*
  * Runs cargo for the person whose command line this is: on their terminal, in
- * their environment, but without the tokens of registries, with our provider
- * for the one that the agent publishes to, and with no descriptor of ours.
+ * their environment, but without the token of the registry that the agent
+ * publishes to, with our provider for that one, and with no descriptor of ours.
  */
 
 #include <stdbool.h>
@@ -30,6 +30,8 @@ struct cargo {
 	char *program;
 	/* The registry's name in cargo's files; NULL for none. Borrowed. */
 	const char *registry_name;
+	/* Variables with tokens that it gets: see cargo_token.h. Until then it gets none. */
+	struct arguments other_tokens;
 	/* A file of the project names a compiler, which must not run while nothing is approved. */
 	bool has_foreign_rustc;
 	/* A file of the project sets variables for it: then none runs at all meanwhile. */

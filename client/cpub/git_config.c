@@ -20,6 +20,9 @@
 #include "small_file.h"
 
 #define FILE_MAX ((size_t) 1024 * 1024)
+/* Of files that include each other, and of all that one file includes in the end. */
+#define INCLUDE_DEPTH_MAX 5
+#define INCLUDES_MAX 256
 #define BLANKS " \t\r"
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
@@ -28,6 +31,13 @@ struct git_filters {
 	char **items;
 	size_t n;
 	bool has_failed;
+};
+
+/* One file of a repository, with all that it includes. */
+struct check {
+	const struct git_filters *own;
+	unsigned n_includes;
+	char **ret_error;
 };
 
 /* Written by `git lfs install --local`, and so by what checks out for others; no program of it. */
@@ -176,12 +186,52 @@ static bool is_lfs_program(const char *at) {
 	       memchr(rest, '\\', strcspn(rest, "]")) != NULL;
 }
 
-static bool is_include(const char *at) {
-	return skip_word(at + 1 + strspn(at + 1, " \t\r\n"), "include") != NULL;
+/* Behind the `[`: 1 if it includes, with its settings; 0 if not; -EINVAL, -ENOMEM. */
+static int read_include(const char *text, const char *at, struct git_filters *settings) {
+	const char *rest = skip_word(at + 1 + strspn(at + 1, " \t\r\n"), "include"), *end;
+	int r;
+
+	if (!rest)
+		return 0;
+	if (!starts_line(text, at) || strchr(" \t\r\n", at[1]))
+		return -EINVAL;
+	/* Whatever the condition: which holds is for git to say. */
+	end = skip_word(rest, "if \"");
+	if (end)
+		end += strcspn(end, "\"\\\n");
+	if (end ? strncmp(end, "\"]", 2) != 0 : *rest != ']')
+		return -EINVAL;
+	end = end ? end + 2 : rest + 1;
+	end += strspn(end, BLANKS);
+	if (*end && *end != '\n')
+		return -EINVAL;
+	r = read_section(end, "include", settings);
+	return r < 0 ? r : 1;
 }
 
-static int refuse(const char *path, const char *what, char **ret_error) {
-	int r = complaint_make(ret_error,
+/* Where git and the library agree: 0 and *ret (caller frees), -EINVAL, -ENOMEM. */
+static int include_path(const char *path, const char *value, char **ret) {
+	const char *home = getenv("HOME"), *slash = strrchr(path, '/');
+	int r;
+
+	/* What is quoted, a comment, or trimmed by one and not by the other. */
+	for (const char *c = value; *c; c++) {
+		if (strchr("\"\\#;", *c) || iscntrl((unsigned char) *c))
+			return -EINVAL;
+	}
+	if (strncmp(value, "~/", 2) == 0 && home && home[0] == '/')
+		r = asprintf(ret, "%s%s", home, value + 1);
+	else if (value[0] == '~' || value[0] == '%')
+		return -EINVAL;
+	else if (value[0] == '/')
+		r = asprintf(ret, "%s", value);
+	else
+		r = asprintf(ret, "%.*s%s", slash ? (int) (slash + 1 - path) : 0, path, value);
+	return r < 0 ? -ENOMEM : 0;
+}
+
+static int refuse(const struct check *check, const char *path, const char *what) {
+	int r = complaint_make(check->ret_error,
 		"'%s' %s a program that cargo would run before you have approved anything, to see "
 		"what is committed; take it out, or set the same in your own ~/.gitconfig if you "
 		"trust it",
@@ -190,41 +240,70 @@ static int refuse(const char *path, const char *what, char **ret_error) {
 	return r == -EINVAL ? -EPERM : r;
 }
 
-static int check_filter(const char *path, const struct git_filters *own,
-	const struct git_filters *found, const char *name, char **ret_error) {
+static int check_filter(const struct check *check, const char *path,
+	const struct git_filters *found, const char *name) {
 	for (size_t i = 0; i < found->n; i++) {
 		_cleanup_(freep) char *what = NULL;
 
-		if (filters_have(own, found->items[i]))
+		if (filters_have(check->own, found->items[i]))
 			continue;
 		if (asprintf(&what, "sets the filter '%s',", name) < 0) {
 			what = NULL;
 			return -ENOMEM;
 		}
-		return refuse(path, what, ret_error);
+		return refuse(check, path, what);
 	}
 	return 0;
 }
 
-static int check_section(const char *path, const char *text, const char *at,
-	const struct git_filters *own, char **ret_error) {
+static int check_file(struct check *check, const char *path, unsigned depth);
+
+static int check_includes(
+	struct check *check, const char *path, unsigned depth, const struct git_filters *settings) {
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < settings->n; i++) {
+		const char *value = skip_word(settings->items[i], "include path ");
+		_cleanup_(freep) char *included = NULL;
+
+		if (!value)
+			continue; /* Of no meaning there. */
+		if (depth >= INCLUDE_DEPTH_MAX || ++check->n_includes > INCLUDES_MAX)
+			return refuse(check, path,
+				"includes more files than are looked at here, one of which could "
+				"name");
+		r = include_path(path, value, &included);
+		if (r == -EINVAL)
+			return refuse(
+				check, path, "includes a file in an unusual way, which could name");
+		if (r == 0)
+			r = check_file(check, included, depth + 1);
+	}
+	return r;
+}
+
+static int check_section(
+	struct check *check, const char *path, unsigned depth, const char *text, const char *at) {
 	_cleanup_(git_filters_freep) struct git_filters *found = calloc(1, sizeof(*found));
 	_cleanup_(freep) char *name = NULL;
 	int r;
 
 	if (!found)
 		return -ENOMEM;
-	if (is_include(at))
-		return refuse(path, "includes another file, which could name", ret_error);
+	r = read_include(text, at, found);
+	if (r == -EINVAL)
+		return refuse(check, path, "includes a file in an unusual way, which could name");
+	if (r != 0)
+		return r > 0 ? check_includes(check, path, depth, found) : r;
 	if (is_lfs_program(at))
-		return refuse(path, "names, for git-lfs,", ret_error);
+		return refuse(check, path, "names, for git-lfs,");
 	r = read_filter(text, at, found, &name);
 	if (r == -EINVAL)
-		return refuse(path, "sets a filter in an unusual way, and so", ret_error);
-	return r > 0 ? check_filter(path, own, found, name, ret_error) : r;
+		return refuse(check, path, "sets a filter in an unusual way, and so");
+	return r > 0 ? check_filter(check, path, found, name) : r;
 }
 
-int git_config_check(const char *path, const struct git_filters *own, char **ret_error) {
+static int check_file(struct check *check, const char *path, unsigned depth) {
 	_cleanup_(freep) char *text = NULL;
 	size_t size;
 	int r = small_file_read(path, FILE_MAX, &text, &size);
@@ -234,11 +313,17 @@ int git_config_check(const char *path, const struct git_filters *own, char **ret
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0 || memchr(text, '\0', size))
-		return refuse(path, "cannot be read here, and could name", ret_error);
+		return refuse(check, path, "cannot be read here, and could name");
 	r = 0;
 	for (const char *at = strchr(text, '['); r == 0 && at; at = strchr(at + 1, '['))
-		r = check_section(path, text, at, own, ret_error);
+		r = check_section(check, path, depth, text, at);
 	return r;
+}
+
+int git_config_check(const char *path, const struct git_filters *own, char **ret_error) {
+	struct check check = {.own = own, .ret_error = ret_error};
+
+	return check_file(&check, path, 0);
 }
 
 /* What is not written as usual there is not known here, and so no excuse for anything. */

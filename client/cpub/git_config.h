@@ -15,7 +15,7 @@ struct git_filters *git_filters_load_own(void);
 struct git_filters *git_filters_free(struct git_filters *own);
 
 /*
- * Looks at one file of a repository. 0, also if there is none; -EPERM with a sentence in
- * *ret_error (caller frees); -ENOMEM.
+ * Looks at one file of a repository, and at what it includes, on whatever condition. 0,
+ * also if there is none; -EPERM with a sentence in *ret_error (caller frees); -ENOMEM.
  */
 int git_config_check(const char *path, const struct git_filters *own, char **ret_error);

@@ -32,14 +32,22 @@ static const char *const tables[] = {"alias", "build", "cache", "cargo-new", "cr
 	"net", "patch", "paths", "profile", "registries", "registry", "resolver", "source",
 	"target", "target-applies-to-host", "term", "unstable"};
 
+/* Those of a manifest, written into the wrong file: cargo warns of them at most. */
+static const char *const manifest_tables[] = {"badges", "bench", "bin", "build-dependencies",
+	"dependencies", "dev-dependencies", "example", "features", "lib", "metadata", "package",
+	"replace", "test", "workspace"};
+
 /* How cargo reaches registries, with our token where one wants it for reads. */
 static const char *const ways[] = {"http.proxy", "http.cainfo", "http.proxy-cainfo"};
 
 /* Variables for rustc, and so for rustup's stand-in and a person's own wrapper script. */
 static const char *const variables[] = {"PATH", "HOME", "CARGO", "CARGO_HOME", "GCONV_PATH",
-	"GLIBC_TUNABLES", "LOCPATH", "NLSPATH", "BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "IFS"};
-static const char *const variable_starts[] = {
-	"LD_", "RUSTUP_", "RUSTC", "GIT_", "SSH_", "BASH_FUNC_", "PYTHON", "PERL5"};
+	"GLIBC_TUNABLES", "LOCPATH", "NLSPATH", "BASH_ENV", "SHELLOPTS", "BASHOPTS", "IFS",
+	"ZDOTDIR", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "GIT_ASKPASS", "GIT_COMMON_DIR",
+	"GIT_DIR", "GIT_EDITOR", "GIT_EXEC_PATH", "GIT_EXTERNAL_DIFF", "GIT_PAGER",
+	"GIT_PROXY_COMMAND", "GIT_SEQUENCE_EDITOR", "GIT_TEMPLATE_DIR", "GIT_WORK_TREE"};
+static const char *const variable_starts[] = {"LD_", "RUSTUP_", "RUSTC", "GIT_CONFIG", "GIT_SSH",
+	"SSH_", "BASH_FUNC_", "PERL5", "ASDF_", "MISE_"};
 
 #define N(list) (sizeof(list) / sizeof((list)[0]))
 
@@ -77,7 +85,8 @@ static int check_tables(const struct cargo_file *file, char **ret_error) {
 	if (r < 0)
 		return r;
 	for (size_t i = 0; names[i]; i++) {
-		if (!is_one_of(names[i], tables, N(tables)))
+		if (!is_one_of(names[i], tables, N(tables)) &&
+			!is_one_of(names[i], manifest_tables, N(manifest_tables)))
 			return refuse(file, names[i],
 				"which cpub-agent does not know, and for all it knows cargo runs "
 				"what it names",

@@ -159,6 +159,11 @@ bool publish_package(struct publish *publish) {
 	if (r < 0)
 		return publish_fail_errno(
 			publish, r, "no folder can be made in cargo's target folder");
+	if (publish->workplace.left_lockfile)
+		publish_note(publish,
+			"'%s' was made by a publish that was killed, and stays; remove it if you "
+			"keep none",
+			publish->workplace.left_lockfile);
 	if (!make_lockfile(publish) || !run_package(publish, false))
 		return false;
 	if (asprintf(&folder, "%s/package", publish->workplace.folder) < 0) {

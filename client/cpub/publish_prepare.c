@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cargo_config.h"
+#include "cargo_token.h"
 #include "destination.h"
 #include "project_check.h"
 #include "project_git.h"
@@ -118,7 +119,11 @@ static bool find_registry(struct publish *publish) {
 		publish_note(publish, "registry '%s' is %s, named by '%s'", publish->registry.name,
 			publish->registry.index_url, publish->registry.file);
 	publish->cargo.registry_name = publish->registry.name;
-	return true;
+	r = cargo_tokens_find_others(
+		publish->config, &publish->registry, &publish->cargo.other_tokens);
+	if (r == 0 && publish->cargo.other_tokens.has_failed)
+		r = -ENOMEM;
+	return r == 0 || publish_fail_errno(publish, r, NULL);
 }
 
 /* One of these names is the registry that --index means. */

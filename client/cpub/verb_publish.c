@@ -131,6 +131,7 @@ static void publish_done(struct publish *publish) {
 	workspace_done(&publish->workspace);
 	registry_done(&publish->registry);
 	cargo_config_free(publish->config);
+	arguments_done(&publish->cargo.other_tokens);
 	free(publish->cargo.program);
 	free(publish->trouble.code);
 	free(publish->trouble.message);

@@ -144,13 +144,17 @@ static void remove_folder(const char *folder) {
 		(void) write_file(path, "");
 }
 
-/* What the run noted that was killed: "IDENTITY\nPATH". */
-static void remove_noted(int fd) {
+/*
+ * What the run noted that was killed: "IDENTITY\nPATH". It may be in use by now, and committed, so
+ * it is no longer for us to remove.
+ */
+static void find_noted(int fd, char **ret_left) {
 	char note[NOTE_MAX + 1];
+	_cleanup_(freep) char *now = NULL;
 	ssize_t size = pread(fd, note, NOTE_MAX, 0);
 	char *path, *name;
 
-	if (size <= 0)
+	if (size <= 0 || *ret_left)
 		return;
 	note[size] = '\0';
 	path = strchr(note, '\n');
@@ -158,10 +162,11 @@ static void remove_noted(int fd) {
 	if (!name || strcmp(name, "/Cargo.lock") != 0)
 		return;
 	*path++ = '\0';
-	(void) remove_lockfile(path, note);
+	if (identify(path, &now) == 0 && strcmp(now, note) == 0)
+		*ret_left = strdup(path);
 }
 
-static void sweep_folder(const char *folder) {
+static void sweep_folder(const char *folder, char **ret_left) {
 	_cleanup_(fd_closep) int fd = -1;
 	_cleanup_(freep) char *path = NULL;
 	struct stat status;
@@ -180,11 +185,11 @@ static void sweep_folder(const char *folder) {
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return;
-	remove_noted(fd);
+	find_noted(fd, ret_left);
 	remove_folder(folder);
 }
 
-static void sweep(const char *target) {
+static void sweep(const char *target, char **ret_left) {
 	DIR *entries = opendir(target);
 	struct dirent *entry;
 
@@ -197,7 +202,7 @@ static void sweep(const char *target) {
 			folder = NULL;
 			break;
 		}
-		sweep_folder(folder);
+		sweep_folder(folder, ret_left);
 	}
 	if (entries)
 		(void) closedir(entries);
@@ -245,7 +250,7 @@ int workplace_make(struct workplace *workplace, const char *target, mode_t mask)
 
 	if (r < 0)
 		return r;
-	sweep(target);
+	sweep(target, &workplace->left_lockfile);
 	r = -EAGAIN;
 	for (int i = 0; r == -EAGAIN && i < TRIES_MAX; i++)
 		r = make_folder(workplace, target);
@@ -284,17 +289,19 @@ void workplace_empty(struct workplace *workplace) {
 bool workplace_done(struct workplace *workplace) {
 	bool is_clear = true;
 
+	/* Before the note of it, which a run that is killed meanwhile leaves to the next one. */
+	if (workplace->lockfile_identity)
+		is_clear = remove_lockfile(workplace->lockfile, workplace->lockfile_identity);
 	if (workplace->folder)
 		remove_folder(workplace->folder);
 	workplace->lock_fd = fd_close(workplace->lock_fd);
 	if (workplace->made_target)
 		remove_target(workplace->made_target);
-	if (workplace->lockfile_identity)
-		is_clear = remove_lockfile(workplace->lockfile, workplace->lockfile_identity);
 	free(workplace->folder);
 	free(workplace->made_target);
 	free(workplace->lockfile);
 	free(workplace->lockfile_identity);
+	free(workplace->left_lockfile);
 	*workplace = (struct workplace){.lock_fd = -1};
 	return is_clear;
 }

@@ -3,8 +3,9 @@
 /*
  * What a publish puts into the project for as long as it takes: a folder of its
  * own for what cargo packages, so that no file that lay there before can be
- * taken for one of it; and a Cargo.lock, where there is none. What a run leaves
- * that was killed, the next one removes: see workplace_make.
+ * taken for one of it; and a Cargo.lock, where there is none. The folder that a
+ * run leaves which was killed the next one removes, see workplace_make; a Cargo.lock
+ * it only tells of.
  */
 
 #include <stdbool.h>
@@ -19,12 +20,13 @@ struct workplace {
 	/* A Cargo.lock that goes again, and which it is; NULL: there was one. */
 	char *lockfile;
 	char *lockfile_identity;
+	/* A Cargo.lock that a run made which was killed, unchanged; NULL for none. */
+	char *left_lockfile;
 };
 
 /*
  * A new folder, 0700, in the target folder, which is made if need be, as cargo would with this
- * mask. Before that what earlier runs left there is removed, and their Cargo.lock. 0 or a negative
- * errno.
+ * mask. Before that what earlier runs left there is removed. 0 or a negative errno.
  */
 int workplace_make(struct workplace *workplace, const char *target, mode_t mask);
 

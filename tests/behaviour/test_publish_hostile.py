@@ -61,6 +61,9 @@ def configure(folder: Path, text: str) -> Path:
     '[env]\nRUSTUP_TOOLCHAIN = "{0}"',
     '[env]\nRUSTC_WRAPPER = "{0}"',
     '[env]\nBASH_ENV = "{0}"',
+    '[env]\nGIT_SSH_COMMAND = "{0}"',
+    '[env]\nPYTHONSTARTUP = "{0}"',
+    '[env]\nMISE_CONFIG_FILE = "{0}"',
     # How the token for reads would travel.
     '[http]\nproxy = "http://h:1"',
     '[http]\ncainfo = "ca.pem"',
@@ -122,6 +125,7 @@ def test_harmless_configuration_of_the_project_is_none_of_a_strangers(ready_desk
     manifest.write_text(manifest.read_text().replace('"2021"', '"2024"'))
     configure(folder, 'paths = []\n[env]\nCARGO_WORKSPACE_DIR = { value = "", relative = true }\n'
                       'RUSTC_BOOTSTRAP = "1"\nRUST_LOG = { value = "off", force = true }\n'
+                      'GIT_HASH = "a"\nENV = "dev"\nPYTHONHASHSEED = "0"\n[bench]\nx = 1\n'
                       '[alias]\npackage = "run"\nmine = "test"\n[build]\njobs = 2\n'
                       '[profile.dev]\ndebug = 0\n[net]\nretry = 1\n[term]\nverbose = false\n'
                       '[http]\nmultiplexing = false\n[unstable]\n[target.x86_64-x]\nrunner = "no"\n')
@@ -186,8 +190,11 @@ def refuses_filter(desk, folder: Path, mark: Path, file: Path) -> None:
     '[core][FILTER "evil"]clean={0}\n',
     '[filter.evil]\nclean={0}\n',
     '[filter "evil"]\n\trequired = x\\\n\n\tclean = {0}\n',
-    '[include]\n\tpath = evil\n',
-    '[includeIf "gitdir:/"]\n\tpath = evil\n',
+    '[include]\n\tpath = a\\\n\n\tpath = evil\n',
+    '[include]\n\tpath = "ev"il\n',
+    '[include]\n\tpath = config\n',  # Itself, without end.
+    '[include] path = evil\n',
+    '[includeIf.gitdir:/]\n\tpath = evil\n',
     '[lfs "extension.evil"]\n\tclean = {0}\n',
 ])
 def test_no_filter_of_the_projects_repository_runs_before_the_approval(desk, registry, text):
@@ -198,6 +205,33 @@ def test_no_filter_of_the_projects_repository_runs_before_the_approval(desk, reg
     (folder / ".git/evil").write_text(f'[filter "evil"]\n\tclean = {clean}\n')
     config.write_text(config.read_text() + text.format(clean))
     refuses_filter(desk, folder, mark, config)
+
+
+@pytest.mark.parametrize(("text", "place"), [
+    ('[include]\n\tpath = evil\n', ".git/evil"),
+    ('[includeIf "gitdir:/no/such"]\n\tpath = there\n\tpath = ../sub/evil\n', "sub/evil"),
+    ('[include]\n\tpath = ~/evil\n', "../evil"),
+    ('[include]\n\tpath = one\n', ".git/evil"),
+])
+def test_what_an_include_brings_is_looked_at_like_the_file_itself(
+        ready_desk, registry, text, place):
+    desk = ready_desk
+    clean, mark = program(desk.directory, "clean", "exec cat")
+    folder = filtered(desk)
+    (folder / ".git/one").write_text('[INCLUDE]\n\tPATH = evil\n')
+    file, config = folder / place, folder / ".git/config"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f'[filter "evil"]\n\tclean = {clean}\n')
+    config.write_text(config.read_text() + text)
+    done = desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty", "--no-verify",
+                    cwd=folder)
+    assert not mark.exists()
+    assert done.returncode == 5 and "sets the filter 'evil'" in done.stderr, done.stderr
+    # As CI leaves them behind: with a token, or with nothing there any more.
+    file.write_text('[http "https://h/"]\n\textraheader = AUTHORIZATION: basic x\n')
+    done = desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty", "--no-verify",
+                    cwd=folder)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_filter_of_a_repository_that_came_with_a_clone_runs(desk, registry):
@@ -240,6 +274,60 @@ def test_no_filter_of_a_nested_or_shared_repository_runs(desk, registry):
             os.path.realpath(word) for word in done.stderr.split("'")], done.stderr
         file.write_text(before)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(("damage", "status"), [
+    ("", 0),
+    ("rm -r .git/refs", 5),
+    ("echo ref: refs/heads/.invalid > .git/HEAD", 5),
+    ("echo > .git/HEAD", 5),
+    ("mv .git/objects a && touch .git/objects", 5),
+    ("mv .git 'b ' && echo 'gitdir: b ' > .git", 5),
+])
+def test_what_is_above_the_packages_own_repository_does_not_count(
+        ready_desk, registry, damage, status):
+    """Unless some git may not take that one for a repository, and go on."""
+    desk = ready_desk
+    clean, mark = program(desk.directory, "clean", "exec cat")
+    folder = filtered(desk)
+    git(desk.home, "init", "-q")
+    with open(desk.home / ".git/config", "a", encoding="utf-8") as file:
+        file.write(f'[filter "evil"]\n\tclean = {clean}\n')
+    subprocess.run(damage, shell=True, cwd=folder, check=True)
+    done = desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty", "--no-verify",
+                    cwd=folder)
+    assert done.returncode == status, done.stderr
+    assert not mark.exists()
+
+
+def test_what_all_members_of_a_workspace_share_is_looked_at_once(ready_desk, registry):
+    """Else so many are more than are looked at in all."""
+    folder = ready_desk.home / "all"
+    for n in range(101):
+        write_crate(folder / f"m{n}", f"m{n}")
+    (folder / "Cargo.toml").write_text('[workspace]\nmembers = ["m*"]\nresolver = "2"\n')
+    commit(folder)
+    modules = folder / ".git/modules/sub"
+    modules.mkdir(parents=True)
+    for n in range(20000):
+        os.close(os.open(modules / str(n), os.O_CREAT))
+    done = ready_desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty",
+                          "--no-verify", "-p", "m0", cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_worktree_inside_a_bare_repository_is_published(ready_desk, registry):
+    desk = ready_desk
+    commit(write_crate(desk.home / "demo", "demo"))
+    git(desk.home, "clone", "-q", "--bare", "demo", "bare")
+    git(desk.home / "bare", "worktree", "add", "-q", "tree")
+    for place, status in (("bare/tree", 0), ("bare/new", 5)):
+        folder = desk.home / place
+        if status:
+            write_crate(folder, "new")
+        done = desk.run("publish", "--registry", "local", "--dry-run", "--allow-dirty",
+                        "--no-verify", cwd=folder)
+        assert done.returncode == status, done.stderr
 
 
 def test_a_filter_that_is_the_persons_own_may_stand_in_the_repository_too(ready_desk, registry):

@@ -28,7 +28,8 @@ def test_a_lockfile_that_came_in_place_of_the_made_one_stays(ready_desk, registr
     assert lockfile.read_text().startswith("# Mine.") and "Cargo.lock is no longer" in terminal.seen
 
 
-def test_what_a_killed_run_left_the_next_one_removes(ready_desk, registry):
+def test_what_a_killed_run_left_the_next_one_removes_but_for_the_lockfile(ready_desk, registry):
+    """Which somebody may have committed meanwhile, just as it is."""
     folder = write_crate(ready_desk.home / "demo", "demo")
     terminal = start(ready_desk, folder, "--no-verify")
     terminal.sees(APPROVE)
@@ -36,14 +37,16 @@ def test_what_a_killed_run_left_the_next_one_removes(ready_desk, registry):
     busy.sees(APPROVE)
     terminal.kill(signal.SIGKILL)
     assert len(left_behind(folder)) == 3
-    assert ready_desk.run(*TRY, cwd=folder).returncode == 0
-    [going_on] = left_behind(folder)
+    done = ready_desk.run(*TRY, cwd=folder)
+    assert done.returncode == 0
+    assert f"'{folder}/Cargo.lock' was made by a publish that was killed" in done.stderr
+    [lockfile, going_on] = left_behind(folder)
     busy.types(PASSPHRASE)
     assert busy.ends() == 0, busy.seen
-    assert left_behind(folder) == [] and not going_on.exists()
+    assert left_behind(folder) == [lockfile] and not going_on.exists()
 
 
-def test_a_lockfile_that_is_another_by_now_is_not_swept(ready_desk, registry):
+def test_a_lockfile_that_is_another_by_now_is_not_told_of(ready_desk, registry):
     folder = write_crate(ready_desk.home / "demo", "demo")
     terminal = start(ready_desk, folder, "--no-verify")
     terminal.sees(APPROVE)
@@ -51,7 +54,8 @@ def test_a_lockfile_that_is_another_by_now_is_not_swept(ready_desk, registry):
     # With the same words in it, but written again.
     lockfile = folder / "Cargo.lock"
     lockfile.write_text(lockfile.read_text())
-    assert ready_desk.run(*TRY, cwd=folder).returncode == 0
+    done = ready_desk.run(*TRY, cwd=folder)
+    assert done.returncode == 0 and "was killed" not in done.stderr
     assert left_behind(folder) == [lockfile]
 
 
@@ -89,23 +93,29 @@ LOOK = """
 folder = pathlib.Path(orders["folder"])
 report({
     "copies": [str(path) for path in folder.glob("target/cpub-publish-*/**/*.crate")],
-    "tokens": [name for name, value in os.environ.items() if value == orders["token"]],
+    "tokens": sorted(name for name, value in os.environ.items() if value == orders["token"]),
 })
 """
 
 
-def test_a_build_finds_neither_what_it_is_compared_with_nor_any_registrys_token(
+def test_a_build_finds_neither_what_it_is_compared_with_nor_the_registrys_token(
         ready_desk, registry):
     stranger = Stranger(ready_desk, LOOK, token="t" * 20)
     names = ("CARGO_REGISTRY_TOKEN", "CARGO_REGISTRIES_OTHER_NAME_TOKEN",
-             "CARGO_REGISTRIES_X_SECRET_KEY")
+             "CARGO_REGISTRIES_X_SECRET_KEY", "CARGO_REGISTRIES_LOCAL_TOKEN",
+             "CARGO_REGISTRIES_BY_FILE_TOKEN")
+    others = ["CARGO_REGISTRIES_CORP_FILE_SECRET_KEY", "CARGO_REGISTRIES_CORP_TOKEN"]
+    with open(ready_desk.cargo_home / "config.toml", "a", encoding="utf-8") as file:
+        file.write(f'[registries.by-file]\nindex = "{registry.index}"\n'
+                   '[registries.corp-file]\nindex = "sparse+https://corp.example/"\n')
     terminal = ready_desk.terminal(
         "publish", "--index", registry.index, "--allow-dirty", cwd=stranger.folder,
         CARGO_REGISTRIES_OTHER_NAME_INDEX=registry.index, **stranger.environment,
-        **dict.fromkeys(names, "t" * 20))
+        CARGO_REGISTRIES_CORP_INDEX="sparse+https://corp.example/index/",
+        **dict.fromkeys((*names, *others), "t" * 20))
     terminal.answers(APPROVE, PASSPHRASE)
     assert terminal.ends() == 0, terminal.seen
-    assert stranger.found() == {"copies": [], "tokens": []}
+    assert stranger.found() == {"copies": [], "tokens": others}
     assert TOKEN not in stranger.report.read_text()
 
 
