@@ -2,11 +2,13 @@
 
 import json
 import time
+from email.utils import formatdate
 
 import pytest
 
 from act_play import counter, elsewhere, shop  # noqa: F401
 from desk import PASSPHRASE, TOKEN
+from exchange import Exchange
 from play import UNLOCK
 from test_probe import alone, crates_io, desk, its_certificate  # noqa: F401
 
@@ -108,6 +110,18 @@ def test_locked_store_is_opened_and_nothing_more_is_asked(counter, demo):
     assert counter.run("check").returncode == 4
     done = counter.do("check", demo, prompt=UNLOCK, answer=PASSPHRASE)
     assert done.status == 0 and "  crate      ✓ there" in done.text
+
+
+def test_clock_is_compared_with_the_registrys(counter, monkeypatch):
+    counter.log_in()
+
+    def state(skew: float) -> str:
+        date = formatdate(time.time() + skew, usegmt=True)
+        monkeypatch.setattr(Exchange, "date_time_string", lambda *_: date)
+        return check(counter)[1]["clock"][0]
+
+    assert [state(skew) for skew in (0, 30, -90, 200, -400, 86400)] == [
+        "good", "good", "warning", "warning", "bad", "bad"]
 
 
 def test_account_that_is_not_there_is_said(counter, demo):
