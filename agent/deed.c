@@ -15,7 +15,6 @@
 #include "agent/account.h"
 #include "agent/agent.h"
 #include "agent/audit.h"
-#include "agent/clean_text.h"
 #include "agent/hint.h"
 #include "agent/job.h"
 #include "agent/log.h"
@@ -128,6 +127,13 @@ static void deed_fail(struct deed *deed, enum refusal refusal, const char *detai
 
 	result->outcome = is_sure ? OUTCOME_REFUSED : OUTCOME_UNKNOWN;
 	result->code = is_sure ? refusal : REFUSAL_OUTCOME_UNKNOWN;
+	/* Of an answer that contradicts itself nothing is told. */
+	result->hint = HINT_NONE;
+	result->retry_after = 0;
+	free(result->message);
+	result->message = NULL;
+	free(result->warnings);
+	result->warnings = NULL;
 	free(result->detail);
 	result->detail = detail ? strdup(detail) : NULL;
 }

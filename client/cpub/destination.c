@@ -87,7 +87,7 @@ void destination_tell_default(const struct command *command, const struct regist
 		registry->name, registry->index_url, registry->file);
 }
 
-enum exit_code destination_act(const struct command *command, struct request *request) {
+static enum exit_code fill_act(const struct command *command, struct request *request) {
 	_cleanup_(cargo_config_freep) struct cargo_config *config = NULL;
 	_cleanup_(registry_done) struct registry registry = {0};
 	_cleanup_(freep) char *error = NULL;
@@ -105,4 +105,14 @@ enum exit_code destination_act(const struct command *command, struct request *re
 	destination_tell_default(command, &registry);
 	give(&registry, request);
 	return EXIT_DONE;
+}
+
+enum exit_code destination_run(struct command *command, struct request *request,
+	enum exit_code (*judge)(const struct command *command, const struct json *ok)) {
+	enum exit_code code;
+
+	if (!verb_set(command, &request->account, command->account))
+		return EXIT_FAILED;
+	code = fill_act(command, request);
+	return code == EXIT_DONE ? verb_run_judged(command, request, judge) : code;
 }

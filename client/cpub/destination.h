@@ -8,6 +8,7 @@
 #include "protocol/refusal.h"
 
 struct command;
+struct json;
 struct registry;
 struct request;
 
@@ -20,8 +21,12 @@ enum exit_code destination_fill(const struct command *command, struct request *r
 /* Index and name alone, for what goes where the account was pinned to. */
 enum exit_code destination_registry(const struct command *command, struct request *request);
 
-/* The same for what cargo would do too, which goes to its default where no registry is named. */
-enum exit_code destination_act(const struct command *command, struct request *request);
+/*
+ * For an act at a registry, which goes to cargo's default where none is named: puts index,
+ * name and account into the request, asks, and has the answer judged (verb_run_judged).
+ */
+enum exit_code destination_run(struct command *command, struct request *request,
+	enum exit_code (*judge)(const struct command *command, const struct json *ok));
 
 /* Says that it is the default, and who made it that. */
 void destination_tell_default(const struct command *command, const struct registry *registry);

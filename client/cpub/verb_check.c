@@ -75,10 +75,7 @@ static enum exit_code run(struct command *command) {
 		code = take_words(command, request);
 	if (code != EXIT_DONE)
 		return code;
-	if (!verb_set(command, &request->account, command->account))
-		return EXIT_FAILED;
-	code = destination_act(command, request);
-	return code == EXIT_DONE ? verb_run_judged(command, request, judge) : code;
+	return destination_run(command, request, judge);
 }
 
 static const struct verb_option options[] = {

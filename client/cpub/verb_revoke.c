@@ -103,12 +103,9 @@ static enum exit_code run(struct command *command) {
 		return code;
 	if (command->use && strcmp(command->use, "read") != 0)
 		return print_usage(&command->print, "--for takes the word read");
-	if (!verb_set(command, &request->account, command->account))
-		return EXIT_FAILED;
 	request->for_read = command->use;
 	request->forget = command->forget;
-	code = destination_act(command, request);
-	return code == EXIT_DONE ? verb_run_judged(command, request, judge) : code;
+	return destination_run(command, request, judge);
 }
 
 static const struct verb_option options[] = {

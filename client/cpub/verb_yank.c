@@ -100,10 +100,7 @@ enum exit_code yank_run(struct command *command, enum kind kind) {
 		code = take_words(command, request);
 	if (code != EXIT_DONE)
 		return code;
-	if (!verb_set(command, &request->account, command->account))
-		return EXIT_FAILED;
-	code = destination_act(command, request);
-	return code == EXIT_DONE ? verb_run_judged(command, request, judge) : code;
+	return destination_run(command, request, judge);
 }
 
 static enum exit_code run(struct command *command) {
