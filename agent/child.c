@@ -59,6 +59,7 @@ static const struct {
 	[WORKER_WATCH] = {"worker-watch", watch_environment, 1},
 	[WORKER_SEAL] = {"worker-seal", no_environment, 16},
 	[WORKER_INSPECT] = {"worker-inspect", no_environment, 16},
+	[WORKER_SIGN] = {"worker-sign", no_environment, 16},
 };
 static_assert(sizeof(workers) / sizeof(workers[0]) == _WORKER_MAX, "a row for each worker");
 

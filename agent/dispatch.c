@@ -45,6 +45,8 @@ static const struct dispatch_row rows[] = {
 	[KIND_OWNER] = {owner_check, owner_handle, NEEDS_WAKE, ACT_RELEASE},
 	[KIND_REVOKE] = {act_check, revoke_handle, NEEDS_OPEN, ACT_LOGOUT},
 	[KIND_CHECK] = {act_check, check_handle, NEEDS_OPEN, ACT_NONE},
+	/* What each change of a key needs is the handler's to say. */
+	[KIND_KEY] = {act_check, key_handle, NEEDS_OPEN, ACT_REPLACE},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 

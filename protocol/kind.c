@@ -26,6 +26,7 @@ static const struct kind_row rows[] = {
 	[KIND_OWNER] = {"owner", .has_registry = true},
 	[KIND_REVOKE] = {"revoke", .has_registry = true},
 	[KIND_CHECK] = {"check", .has_registry = true},
+	[KIND_KEY] = {"key", .has_registry = true},
 };
 static_assert(sizeof(rows) / sizeof(rows[0]) == _KIND_MAX, "a row for each kind");
 

@@ -27,6 +27,7 @@ enum kind {
 	KIND_OWNER,
 	KIND_REVOKE,
 	KIND_CHECK,
+	KIND_KEY,
 	_KIND_MAX,
 	_KIND_INVALID = -1,
 };

@@ -66,6 +66,17 @@ static const struct {
 	[REFUSAL_TOKEN_DIFFERS] = {"token-differs", EXIT_MISMATCH,
 		"the keyring holds another token for that registry than the store, so it stays there; "
 		"import it again, with `--replace`"},
+	[REFUSAL_ACCOUNT_SIGNS] = {"account-signs", EXIT_USAGE,
+		"this account signs its requests and sends no token, whatever a registry answers; give "
+		"`--asymmetric`, or put an account with a token in its place: `cpub-agent login --replace`"},
+	[REFUSAL_NO_KEY] = {"no-key", EXIT_USAGE,
+		"this account has a token and no key; `cpub-agent login --asymmetric` makes an account "
+		"that signs"},
+	[REFUSAL_NO_NEXT_KEY] = {"no-next-key", EXIT_USAGE,
+		"there is no next key for this account; make one with `cpub-agent key rotate`"},
+	[REFUSAL_NOTHING_TO_REVOKE] = {"nothing-to-revoke", EXIT_USAGE,
+		"this account signs its requests, so the registry has no token of it to revoke; remove "
+		"its public key there, and then run `cpub-agent logout`"},
 
 	[REFUSAL_NO_STORE] = {"no-store", EXIT_NEEDS,
 		"there is no store for tokens yet; run `cpub-agent init`"},
@@ -203,6 +214,12 @@ static const struct {
 	[REFUSAL_OUTCOME_UNKNOWN] = {"outcome-unknown", EXIT_NETWORK,
 		"the request was sent and its answer lost, so nobody knows whether it was carried out; "
 		"look with `cpub-agent check` before you try again"},
+	[REFUSAL_CLOCK_WRONG] = {"clock-wrong", EXIT_FAILED,
+		"this machine's clock and the registry's are more than 5 minutes apart, so nothing was "
+		"signed: a registry takes no signature of another time; set the clock, then try again"},
+	[REFUSAL_CHALLENGE_REPEATED] = {"challenge-repeated", EXIT_REGISTRY,
+		"the registry's challenge was signed before, and is signed once only, since what was "
+		"signed twice can be replayed; try again, and ask the registry's operators if it stays"},
 
 	[REFUSAL_CRATE_INVALID] = {"crate-invalid", EXIT_MISMATCH,
 		"the file is not a crate that a registry takes; nothing was sent"},

@@ -29,6 +29,26 @@ int url_source_from_name(const char *name, enum url_source *ret) {
 	return -EBADMSG;
 }
 
+static const char *const key_changes[] = {
+	[KEY_SHOW] = "show",
+	[KEY_ROTATE] = "rotate",
+	[KEY_FINISH] = "finish",
+	[KEY_CANCEL] = "cancel",
+};
+static_assert(sizeof(key_changes) / sizeof(key_changes[0]) == _KEY_CHANGE_MAX, "all named");
+
+const char *key_change_name(enum key_change change) {
+	return key_changes[change];
+}
+
+enum key_change key_change_from_name(const char *name) {
+	for (int i = 0; i < _KEY_CHANGE_MAX; i++) {
+		if (strcmp(key_changes[i], name) == 0)
+			return (enum key_change) i;
+	}
+	return _KEY_CHANGE_INVALID;
+}
+
 bool request_takes_file(const struct request *request) {
 	return (request->kind == KIND_IMPORT && !request->from_keyring) || request->secret_in_file ||
 	       request->kind == KIND_SEAL || request->kind == KIND_VERIFY;
@@ -78,6 +98,7 @@ struct request *request_free(struct request *request) {
 	free_text(request->secret_in_file);
 	free_text(request->secret_in_keyring);
 	free_text(request->wipe);
+	free_text(request->subject);
 	free_text(request->store);
 	free_text(request->to);
 	for (size_t i = 0; i < request->n_releases; i++) {

@@ -27,6 +27,16 @@ enum url_source {
 	_URL_SOURCE_INVALID = -1,
 };
 
+/* What `key` does to the key of an account. */
+enum key_change {
+	KEY_SHOW,   /* nothing */
+	KEY_ROTATE, /* makes the next one beside it */
+	KEY_FINISH, /* puts the next one in its place */
+	KEY_CANCEL, /* forgets the next one */
+	_KEY_CHANGE_MAX,
+	_KEY_CHANGE_INVALID = -1,
+};
+
 /* A version of a crate. */
 struct request_release {
 	char *crate;
@@ -65,7 +75,7 @@ struct request {
 	char *ca_file; /* where ca_pem was read, to be shown */
 	char *proxy;
 	bool allow_http;
-	bool for_read;	/* a credential for reads alone; logout too */
+	bool for_read;	/* a credential for reads alone; logout, revoke and key too */
 	bool no_check;	/* ask neither the index nor the registry */
 	bool replace;	/* a token that is there may go */
 	int64_t expires; /* Unix time, as the person told it; 0: not told */
@@ -75,6 +85,14 @@ struct request {
 	char *secret_in_file;
 	/* cargo keeps the token in the keyring under this URL, as it wrote it. */
 	char *secret_in_keyring;
+
+	/* The account signs its requests: with a key that is made, or came instead of a token. */
+	bool is_asymmetric;
+	char *subject;	/* checked: what each of its tokens claims to come from */
+	bool wants_kid; /* the footer names the key as RFC 3231 does, not as cargo */
+
+	/* key */
+	enum key_change key_change;
 
 	/* logout */
 	bool all;
@@ -138,3 +156,6 @@ void request_write(struct json_writer *writer, const struct request *request);
 const char *url_source_name(enum url_source source);
 /* 0 and *ret, or -EBADMSG for a name that we do not know. */
 int url_source_from_name(const char *name, enum url_source *ret);
+const char *key_change_name(enum key_change change);
+/* _KEY_CHANGE_INVALID for a name that we do not know. */
+enum key_change key_change_from_name(const char *name);

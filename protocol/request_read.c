@@ -8,6 +8,7 @@
 #include "json.h"
 #include "names.h"
 #include "request_release.h"
+#include "request_sign.h"
 #include "secret.h"
 
 /* Copies an optional text member: 0 also when it is absent, -EBADMSG if it is no text. */
@@ -266,6 +267,8 @@ static int take_login(const struct json *root, struct request *request) {
 		r = take_use(root, request);
 	if (r == 0)
 		r = take_told(root, request);
+	if (r == 0)
+		r = request_take_signing(root, request);
 	return r != 0 ? r : take_token(root, request);
 }
 
@@ -350,6 +353,9 @@ static int take_fields(const struct json *root, struct request *request) {
 	case KIND_REVOKE:
 		r = take_use(root, request);
 		return r < 0 ? r : request_take_release(root, request);
+	case KIND_KEY:
+		r = take_use(root, request);
+		return r < 0 ? r : request_take_key(root, request);
 	case KIND_SEAL:
 	case KIND_PROPOSE:
 	case KIND_PUBLISH:

@@ -166,6 +166,7 @@ int request_take_release(const struct json *root, struct request *request) {
 	case KIND_TRUST:
 	case KIND_IMPORT:
 	case KIND_VERIFY:
+	case KIND_KEY:
 	case _KIND_MAX:
 	case _KIND_INVALID:
 		break;

@@ -73,6 +73,12 @@ void request_write(struct json_writer *writer, const struct request *request) {
 	if (request->from_keyring)
 		json_write_string(writer, "from", "keyring");
 	write_text(writer, "wipe", request->wipe);
+	write_flag(writer, "asymmetric", request->is_asymmetric);
+	write_text(writer, "subject", request->subject);
+	if (request->wants_kid)
+		json_write_string(writer, "footer-key", "kid");
+	if (request->key_change != KEY_SHOW)
+		json_write_string(writer, "change", key_change_name(request->key_change));
 	write_flag(writer, "all", request->all);
 	write_text(writer, "store", request->store);
 	write_flag(writer, "no-passphrase", request->no_passphrase);

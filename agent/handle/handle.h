@@ -52,6 +52,7 @@ void owner_handle(struct session *session);
 
 void revoke_handle(struct session *session);
 void check_handle(struct session *session);
+void key_handle(struct session *session);
 
 void lock_handle(struct session *session);
 void unlock_handle(struct session *session);

@@ -231,7 +231,7 @@ static bool takes_long(const struct request *request) {
 
 	return request->from_keyring || kind == KIND_LOGIN || kind == KIND_LOGOUT ||
 	       kind == KIND_INIT || kind == KIND_UNLOCK || kind == KIND_MOVE ||
-	       kind == KIND_PROPOSE || kind == KIND_CHECK ||
+	       kind == KIND_PROPOSE || kind == KIND_CHECK || kind == KIND_KEY ||
 	       (is_act(request) && kind != KIND_PUBLISH);
 }
 

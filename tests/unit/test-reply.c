@@ -106,6 +106,7 @@ static void test_reply_ok_names_its_kind(void **state) {
 		[KIND_OWNER] = "{\"Ok\":{\"kind\":\"owner\"}}\n",
 		[KIND_REVOKE] = "{\"Ok\":{\"kind\":\"revoke\"}}\n",
 		[KIND_CHECK] = "{\"Ok\":{\"kind\":\"check\"}}\n",
+		[KIND_KEY] = "{\"Ok\":{\"kind\":\"key\"}}\n",
 	};
 
 	(void) state;

@@ -135,6 +135,8 @@ static void test_request_asks_for_a_registry_where_one_is_needed(void **state) {
 			"{\"v\":1,\"kind\":\"revoke\"}"},
 		{KIND_CHECK, "{\"v\":1," REGISTRY ",\"kind\":\"check\"}",
 			"{\"v\":1,\"kind\":\"check\"}"},
+		{KIND_KEY, "{\"v\":1," REGISTRY ",\"kind\":\"key\"}",
+			"{\"v\":1,\"kind\":\"key\"}"},
 	};
 
 	(void) state;

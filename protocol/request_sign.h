@@ -1,0 +1,14 @@
+#pragma once
+
+/* The part of request_read.c that is about accounts that sign. */
+
+struct json;
+struct request;
+
+/*
+ * A login: with a key instead of a token, and what its tokens claim. 0, REFUSAL_BAD_NAME, or a
+ * negative errno: -EBADMSG for what is of another type or belongs to a key and there is none.
+ */
+int request_take_signing(const struct json *root, struct request *request);
+/* `key`: what is to be done. 0 or a negative errno. */
+int request_take_key(const struct json *root, struct request *request);
