@@ -5,9 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/work/frame.h"
 #include "protocol/cleanup.h"
 
 struct fields;
+struct keypair;
 struct secret;
 
 #define ACCOUNT_DEFAULT "default"
@@ -36,11 +38,20 @@ struct account {
 	char *scope;        /* as told, for people; NULL: not told */
 	char *crates;       /* as told */
 	uint8_t stamp[ACCOUNT_STAMP_SIZE]; /* zeros: not read from a store */
-	/* NULL unless it was asked for. */
+	/* NULL unless it was asked for, and of an account that signs. */
 	struct secret *token;
+
+	/* Of an account that signs, which has no token: its key. Else NULL, as is all that follows. */
+	struct keypair *key;
+	struct keypair *next_key; /* made beside it, until it takes its place; or NULL */
+	char *index;		  /* the index URL as it was given at login, which its tokens say */
+	char *subject;		  /* which they claim; or NULL */
+	enum footer_key footer_key; /* how they call the id of the key */
 };
 
 struct account *account_new(const char *url, const char *name);
+/* Another one like it, of the same record, without token and what is private. NULL without memory. */
+struct account *account_copy(const struct account *account);
 struct account *account_free(struct account *account);
 DEFINE_CLEANUP(struct account, account_free)
 
@@ -52,10 +63,12 @@ bool account_is_for_read(const struct account *account);
 int account_given_size(const struct account *account);
 /* Both were read from the same record, which nobody has written in between: token and all. */
 bool account_is_same(const struct account *a, const struct account *b);
-/* Its token goes to whoever asks to read. */
+/* Its requests are signed, each for itself; it never sends a token that lasts. */
+bool account_signs(const struct account *account);
+/* Its token, or one that it signed, goes to whoever asks to read. */
 bool account_is_readable(const struct account *account);
 
 /* 0 and *ret (caller frees), or a negative errno. */
 int account_write(const struct account *account, struct fields **ret);
-/* -EBADMSG if something that must be there is not. `with_token`: also take the token out. */
+/* -EBADMSG if something that must be there is not. `with_token`: also take token or keys out. */
 int account_read(const struct fields *fields, bool with_token, struct account **ret);

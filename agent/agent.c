@@ -20,6 +20,7 @@
 #include "agent/prompt.h"
 #include "agent/rule/grant.h"
 #include "agent/session.h"
+#include "agent/signing.h"
 #include "agent/store/store.h"
 #include "agent/watch.h"
 #include "agent/witness.h"
@@ -80,6 +81,7 @@ void agent_lock(struct agent *agent, const char *why) {
 	grant_drop_all(&agent->grants);
 	witness_lock_all(agent);
 	mandate_lock_all(agent);
+	signing_lock_all(agent);
 	expiring_done(&agent->expiring);
 	for (struct session *s = agent->sessions; s; s = next) {
 		next = s->next;
@@ -407,6 +409,7 @@ struct agent *agent_free(struct agent *agent) {
 	while (agent->witnesses)
 		witness_free(agent->witnesses);
 	alarms_done(&agent->alarms);
+	clocks_done(&agent->clocks);
 	expiring_done(&agent->expiring);
 	watch_free(agent->watch);
 	if (agent->event)

@@ -11,6 +11,8 @@
 #include <systemd/sd-event.h>
 
 #include "agent/alarm.h"
+#include "agent/challenge_book.h"
+#include "agent/clock.h"
 #include "agent/expiring.h"
 #include "agent/store/seal.h"
 #include "protocol/cleanup.h"
@@ -25,6 +27,7 @@ struct derive;
 struct prompt;
 struct secret;
 struct session;
+struct signing;
 struct store;
 struct watch;
 struct witness;
@@ -72,6 +75,9 @@ struct agent {
 	size_t n_inits;                /* looking for a place for a store */
 	struct alarms alarms;
 	struct expiring expiring;
+	struct signing *signings;      /* tokens that are being signed */
+	struct clocks clocks;
+	struct challenge_book challenges;
 	struct watch *watch;           /* locks with the session */
 
 	/* Where the workers are. */

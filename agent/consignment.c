@@ -208,7 +208,7 @@ static void consignment_take_route(struct consignment *consignment) {
 	consignment->route = route_free(consignment->route);
 	if (route_new(consignment->agent->store, consignment->url, consignment->account->name,
 		    &consignment->route) == 0)
-		consignment->route->token = secret_free(consignment->route->token);
+		route_drop_token(consignment->route);
 }
 
 void consignment_approve(

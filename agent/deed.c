@@ -17,7 +17,9 @@
 #include "agent/audit.h"
 #include "agent/hint.h"
 #include "agent/job.h"
+#include "agent/keypair.h"
 #include "agent/log.h"
+#include "agent/net_job.h"
 #include "agent/peer.h"
 #include "protocol/json.h"
 #include "protocol/secret.h"
@@ -36,7 +38,7 @@ struct deed {
 	char *url, *account, *crate, *version, *checksum, *users;
 	struct deed_result result;
 	bool is_recorded;
-	struct job *job;
+	struct net_job *job;
 	deed_progress_t progress;
 	deed_done_t done;
 	void *userdata;
@@ -123,7 +125,9 @@ static bool refusal_is_before_sending(enum refusal refusal) {
 
 static void deed_fail(struct deed *deed, enum refusal refusal, const char *detail) {
 	struct deed_result *result = &deed->result;
-	bool is_sure = refusal_is_before_sending(refusal) || !errand_changes(deed->errand);
+	bool has_begun = deed->job && net_job_may_have_sent(deed->job);
+	bool is_sure = !has_begun || refusal_is_before_sending(refusal) ||
+		       !errand_changes(deed->errand);
 
 	result->outcome = is_sure ? OUTCOME_REFUSED : OUTCOME_UNKNOWN;
 	result->code = is_sure ? refusal : REFUSAL_OUTCOME_UNKNOWN;
@@ -180,8 +184,6 @@ static int put_task(struct fields *task, const struct deed_ask *ask) {
 		r = fields_put_string(task, FIELD_USERS, ask->users);
 	if (r == 0)
 		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, whole / USEC_PER_MSEC);
-	if (r == 0 && account->token)
-		r = fields_put_secret(task, FIELD_TOKEN, account->token);
 	return r;
 }
 
@@ -209,22 +211,58 @@ static int deed_fill(struct deed *deed, const struct peer *peer, const struct de
 	return r;
 }
 
+/* As cargo calls what a signed request says of itself. Only of errands that an account signs. */
+static enum operation errand_operation(enum errand errand) {
+	switch (errand) {
+	case ERRAND_PUBLISH:
+		return OPERATION_PUBLISH;
+	case ERRAND_YANK:
+		return OPERATION_YANK;
+	case ERRAND_UNYANK:
+		return OPERATION_UNYANK;
+	case ERRAND_OWNERS_ADD:
+	case ERRAND_OWNERS_REMOVE:
+	case ERRAND_OWNERS_LIST:
+		return OPERATION_OWNERS;
+	case ERRAND_CONFIG:
+	case ERRAND_PROBE:
+	case ERRAND_CRATE:
+	case ERRAND_REVOKE:
+	case ERRAND_CLOCK:
+	case _ERRAND_MAX:
+		break;
+	}
+	return OPERATION_READ;
+}
+
+/* Asked with what the account was opened with: a token, a key, or neither. */
 static int deed_start(struct deed *deed, const struct deed_ask *ask) {
-	_cleanup_(fields_freep) struct fields *task = NULL;
+	const struct account *account = ask->account;
+	bool signs = account_signs(account) && account->key->secret;
 	bool is_long = ask->errand == ERRAND_PUBLISH;
-	int r = fields_new(&task);
+	struct net_ask net = NET_ASK_NULL;
+	int r = fields_new(&net.task);
 
 	if (r == 0)
-		r = put_task(task, ask);
-	if (r < 0)
+		r = put_task(net.task, ask);
+	if (r < 0) {
+		fields_free(net.task);
 		return r;
-	r = job_new(deed->agent, WORKER_NET, TAKE_PTR(task), ask->fds, ask->n_fds,
-		is_long ? SILENCE_USEC : SHORT_USEC + MARGIN_USEC, deed_answered, deed, &deed->job);
-	if (r < 0 || !is_long)
-		return r;
-	job_allow_progress(deed->job, WHOLE_USEC + MARGIN_USEC);
-	job_tell_progress(deed->job, deed_progressed);
-	return 0;
+	}
+	net.url = account->url;
+	net.token = account->token;
+	net.signer = signs ? account : NULL;
+	net.operation = errand_operation(ask->errand);
+	net.crate = ask->crate;
+	net.version = ask->version;
+	net.checksum = ask->errand == ERRAND_PUBLISH ? ask->checksum : NULL;
+	net.terminal = ask->terminal;
+	net.fds = ask->fds;
+	net.n_fds = ask->n_fds;
+	net.deadline_usec = is_long ? SILENCE_USEC : SHORT_USEC + MARGIN_USEC;
+	net.whole_usec = is_long ? WHOLE_USEC + MARGIN_USEC : 0;
+	net.progress = is_long ? deed_progressed : NULL;
+	return net_job_new(deed->agent, &net, deed_answered, deed, &deed->job);
 }
 
 int deed_new(struct agent *agent, const struct peer *peer, const struct deed_ask *ask,
@@ -268,7 +306,7 @@ struct deed *deed_free(struct deed *deed) {
 		deed->result.code = REFUSAL_OUTCOME_UNKNOWN;
 		deed_record(deed);
 	}
-	job_free(deed->job);
+	net_job_free(deed->job);
 	fields_free(deed->result.finds);
 	free(deed->result.detail);
 	free(deed->result.message);

@@ -23,7 +23,7 @@ struct peer;
 struct deed_ask {
 	enum errand errand;
 	const char *op; /* as the audit log calls it */
-	/* Its token goes along if it is there; its API must be. */
+	/* Its token goes along if it is there, or it signs if its key is; its API must be. */
 	const struct account *account;
 	const char *crate;
 	const char *version;
@@ -31,6 +31,7 @@ struct deed_ask {
 	const char *users;    /* a line each */
 	const int *fds;
 	size_t n_fds;
+	int terminal; /* where to warn that the clock is off; -1 without */
 };
 
 /* What came of it; owned by the deed. */

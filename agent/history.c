@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "agent/agent.h"
-#include "agent/job.h"
 #include "agent/log.h"
+#include "agent/net_job.h"
 #include "agent/route.h"
 #include "protocol/names.h"
 
@@ -15,7 +15,7 @@
 #define MARGIN_USEC USEC_PER_SEC
 
 struct history {
-	struct job *job;
+	struct net_job *job;
 	struct history_answer answer;
 	history_done_t done;
 	void *userdata;
@@ -59,21 +59,12 @@ static void history_answered(
 	history->done(&history->answer, history->userdata);
 }
 
-int history_new(struct agent *agent, const struct route *route, const char *crate,
-	const char *version, history_done_t done, void *userdata, struct history **ret) {
-	_cleanup_(history_freep) struct history *history = NULL;
+/* 0 and *ret (caller frees). */
+static int put_task(const struct route *route, const char *root, const char *crate,
+	const char *version, struct fields **ret) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
-	const char *root = registry_url_sparse_root(route->url);
-	int r;
+	int r = fields_new(&task);
 
-	if (!root)
-		return 1;
-	history = calloc(1, sizeof(*history));
-	if (!history)
-		return -ENOMEM;
-	history->done = done;
-	history->userdata = userdata;
-	r = fields_new(&task);
 	if (r == 0)
 		r = fields_put_u64(task, FIELD_ERRAND, ERRAND_CRATE);
 	if (r == 0)
@@ -86,13 +77,36 @@ int history_new(struct agent *agent, const struct route *route, const char *crat
 		r = fields_put_string(task, FIELD_CRATE, crate);
 	if (r == 0)
 		r = fields_put_string(task, FIELD_VERSION, version);
-	if (r == 0 && route->token)
-		r = fields_put_secret(task, FIELD_TOKEN, route->token);
 	if (r == 0)
 		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, TIMEOUT_USEC / USEC_PER_MSEC);
-	if (r == 0)
-		r = job_new(agent, WORKER_NET, TAKE_PTR(task), NULL, 0, TIMEOUT_USEC + MARGIN_USEC,
-			history_answered, history, &history->job);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(task);
+	return 0;
+}
+
+int history_new(struct agent *agent, const struct route *route, const char *crate,
+	const char *version, history_done_t done, void *userdata, struct history **ret) {
+	_cleanup_(history_freep) struct history *history = NULL;
+	struct net_ask ask = NET_ASK_NULL;
+	const char *root = registry_url_sparse_root(route->url);
+	int r;
+
+	if (!root)
+		return 1;
+	history = calloc(1, sizeof(*history));
+	if (!history)
+		return -ENOMEM;
+	history->done = done;
+	history->userdata = userdata;
+	r = put_task(route, root, crate, version, &ask.task);
+	if (r < 0)
+		return r;
+	ask.url = route->url;
+	ask.token = route->token;
+	ask.signer = route->signer;
+	ask.deadline_usec = TIMEOUT_USEC + MARGIN_USEC;
+	r = net_job_new(agent, &ask, history_answered, history, &history->job);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(history);
@@ -102,7 +116,7 @@ int history_new(struct agent *agent, const struct route *route, const char *crat
 struct history *history_free(struct history *history) {
 	if (!history)
 		return NULL;
-	job_free(history->job);
+	net_job_free(history->job);
 	free(history->answer.last_version);
 	free(history->answer.highest_version);
 	free(history->answer.checksum);

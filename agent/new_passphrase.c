@@ -95,7 +95,7 @@ int new_passphrase_new(struct session *session, const char *text, new_passphrase
 	new_passphrase->userdata = userdata;
 	if (session->request->secret_in_pipe)
 		r = lent_secret_new(
-			session, new_passphrase_read, new_passphrase, &new_passphrase->reading);
+			session, 0, new_passphrase_read, new_passphrase, &new_passphrase->reading);
 	else
 		r = prompt_new(session->agent, session->terminal, &words, new_passphrase_typed,
 			new_passphrase, &new_passphrase->prompt);

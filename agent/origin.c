@@ -71,6 +71,7 @@ int origin_new(struct agent *agent, const struct route *route, origin_done_t don
 		.allow_http = route->is_plain_http,
 		.ask_built_in = true,
 		.token = route->token,
+		.signer = route->signer,
 		.timeout_usec = TIMEOUT_USEC,
 	};
 	int r;

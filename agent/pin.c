@@ -6,7 +6,7 @@
 #include <systemd/sd-event.h>
 
 #include "agent/agent.h"
-#include "agent/job.h"
+#include "agent/net_job.h"
 #include "protocol/names.h"
 
 #define CRATES_IO_DL "https://static.crates.io/crates"
@@ -24,7 +24,7 @@ struct pin {
 	bool is_elsewhere;
 	bool is_auth_required;
 	int64_t date;
-	struct job *job;
+	struct net_job *job;
 	sd_event_source *built_in;
 	pin_done_t done;
 	void *userdata;
@@ -97,20 +97,23 @@ static void pin_answered(
 		refusal = REFUSAL_NETWORK_TIMEOUT;
 	if (refusal == REFUSAL_NONE)
 		refusal = pin_take(pin, answer);
+	else if (refusal == REFUSAL_AUTH_REQUIRED && pin->given_api && may_be_used(pin, pin->given_api))
+		pin->api = TAKE_PTR(pin->given_api); /* All that is known of it by now. */
 	if (refusal == REFUSAL_API_ELSEWHERE)
 		detail = pin->api;
 	pin->done(refusal, detail, pin->userdata);
 }
 
-static int pin_ask_index(struct pin *pin, struct agent *agent, const struct pin_ask *ask) {
+static int put_task(const struct pin *pin, const struct pin_ask *ask, uint64_t timeout_usec,
+	struct fields **ret) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
 	_cleanup_(freep) char *config = NULL;
-	const char *root = registry_url_sparse_root(pin->url);
-	uint64_t timeout_usec = ask->timeout_usec > 0 ? ask->timeout_usec : TIMEOUT_USEC;
 	int r;
 
-	if (asprintf(&config, "%s" CONFIG, root) < 0)
+	if (asprintf(&config, "%s" CONFIG, registry_url_sparse_root(pin->url)) < 0) {
+		config = NULL;
 		return -ENOMEM;
+	}
 	r = fields_new(&task);
 	if (r == 0)
 		r = fields_put_string(task, FIELD_URL, config);
@@ -120,12 +123,25 @@ static int pin_ask_index(struct pin *pin, struct agent *agent, const struct pin_
 		r = fields_put_string(task, FIELD_PROXY, ask->proxy);
 	if (r == 0)
 		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, timeout_usec / USEC_PER_MSEC);
-	if (r == 0 && ask->token)
-		r = fields_put_secret(task, FIELD_TOKEN, ask->token);
 	if (r < 0)
 		return r;
-	return job_new(agent, WORKER_NET, TAKE_PTR(task), NULL, 0, timeout_usec + MARGIN_USEC,
-		pin_answered, pin, &pin->job);
+	*ret = TAKE_PTR(task);
+	return 0;
+}
+
+static int pin_ask_index(struct pin *pin, struct agent *agent, const struct pin_ask *ask) {
+	uint64_t timeout_usec = ask->timeout_usec > 0 ? ask->timeout_usec : TIMEOUT_USEC;
+	struct net_ask net = NET_ASK_NULL;
+	int r = put_task(pin, ask, timeout_usec, &net.task);
+
+	if (r < 0)
+		return r;
+	net.url = pin->url;
+	net.token = ask->token;
+	net.signer = ask->signer;
+	net.key = ask->key;
+	net.deadline_usec = timeout_usec + MARGIN_USEC;
+	return net_job_new(agent, &net, pin_answered, pin, &pin->job);
 }
 
 static int pin_on_built_in(sd_event_source *source, void *userdata) {
@@ -196,7 +212,7 @@ int pin_new(struct agent *agent, const char *url, const struct pin_ask *ask, pin
 struct pin *pin_free(struct pin *pin) {
 	if (!pin)
 		return NULL;
-	job_free(pin->job);
+	net_job_free(pin->job);
 	sd_event_source_disable_unref(pin->built_in);
 	free(pin->url);
 	free(pin->given_api);

@@ -15,7 +15,9 @@
 /* Where crates.io's API is, for good. */
 #define CRATES_IO_API "https://crates.io"
 
+struct account;
 struct agent;
+struct keypair;
 struct pin;
 struct secret;
 
@@ -28,6 +30,8 @@ struct pin_ask {
 	bool no_check;	  /* do not ask the index: what is not built in or named stays open */
 	bool ask_built_in; /* ask crates.io's index as well */
 	const struct secret *token; /* for an index that wants one; NULL without */
+	const struct account *signer; /* instead of a token; see net_job.h */
+	const struct keypair *key;    /* as well */
 	uint64_t timeout_usec;	    /* 0: as at a login */
 };
 
@@ -43,7 +47,7 @@ int pin_new(struct agent *agent, const char *url, const struct pin_ask *ask, pin
 struct pin *pin_free(struct pin *pin);
 DEFINE_CLEANUP(struct pin, pin_free)
 
-/* After the callback; borrowed. NULL where the index was not asked (`api`: nor was it named). */
+/* After the callback; borrowed. NULL where the index did not tell (`api`: nor was it named). */
 const char *pin_api(const struct pin *pin);
 const char *pin_dl(const struct pin *pin);
 /* The API is on another host than the index, and nobody has named it. */

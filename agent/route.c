@@ -8,24 +8,37 @@
 #include "agent/store/store.h"
 #include "protocol/secret.h"
 
+/* What that account shows the index. */
+static int route_take_from(const struct store *store, const char *url, const char *name,
+	struct route *route) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	int r = store_find(store, url, name, false, &account);
+
+	if (r == 0 && account_signs(account)) {
+		route->signer = TAKE_PTR(account);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	account = account_free(account);
+	r = store_find(store, url, name, true, &account);
+	if (r == 0)
+		route->token = TAKE_PTR(account->token);
+	return r;
+}
+
 /* The token for reads, if the account has one: 0 also without. */
 static int route_take_token(
 	const struct store *store, const struct account *account, struct route *route) {
-	_cleanup_(account_freep) struct account *reader = NULL;
 	_cleanup_(freep) char *name = account_read_name(account->name);
 	int r;
 
 	if (!name)
 		return -ENOMEM;
-	r = store_find(store, account->url, name, true, &reader);
+	r = route_take_from(store, account->url, name, route);
 	if (r == -ENOENT && account->is_marked)
-		r = store_find(store, account->url, account->name, true, &reader);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return r;
-	route->token = TAKE_PTR(reader->token);
-	return 0;
+		r = route_take_from(store, account->url, account->name, route);
+	return r == -ENOENT ? 0 : r;
 }
 
 int route_new(const struct store *store, const char *url, const char *name, struct route **ret) {
@@ -55,15 +68,11 @@ int route_new(const struct store *store, const char *url, const char *name, stru
 
 int route_new_approved(
 	const struct store *store, const char *url, const char *name, struct route **ret) {
-	_cleanup_(account_freep) struct account *account = NULL;
 	_cleanup_(route_freep) struct route *route = NULL;
 	int r = route_new(store, url, name, &route);
 
-	if (r == 0 && route->is_closed && !route->token) {
-		r = store_find(store, url, name, true, &account);
-		if (r == 0)
-			route->token = TAKE_PTR(account->token);
-	}
+	if (r == 0 && route->is_closed && !route->token && !route->signer)
+		r = route_take_from(store, url, name, route);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(route);
@@ -73,6 +82,11 @@ int route_new_approved(
 static int copy_text(char **to, const char *from) {
 	*to = from ? strdup(from) : NULL;
 	return from && !*to ? -ENOMEM : 0;
+}
+
+void route_drop_token(struct route *route) {
+	route->token = secret_free(route->token);
+	route->signer = account_free(route->signer);
 }
 
 int route_copy(const struct route *route, struct route **ret) {
@@ -89,6 +103,10 @@ int route_copy(const struct route *route, struct route **ret) {
 		r = copy_text(&copy->proxy, route->proxy);
 	if (r == 0 && route->token)
 		r = secret_from(secret_peek(route->token), secret_size(route->token), &copy->token);
+	if (r == 0 && route->signer) {
+		copy->signer = account_copy(route->signer);
+		r = copy->signer ? 0 : -ENOMEM;
+	}
 	if (r < 0)
 		return r;
 	copy->is_plain_http = route->is_plain_http;
@@ -119,7 +137,7 @@ struct route *route_free(struct route *route) {
 	free(route->dl);
 	free(route->ca_pem);
 	free(route->proxy);
-	secret_free(route->token);
+	route_drop_token(route);
 	free(route);
 	return NULL;
 }

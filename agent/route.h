@@ -10,6 +10,7 @@
 
 #include "protocol/cleanup.h"
 
+struct account;
 struct secret;
 struct store;
 
@@ -23,6 +24,8 @@ struct route {
 	bool is_closed; /* at login the index wanted a token for every read */
 	/* For reads: that of `login --for read`, else the account's own if it is marked; else NULL. */
 	struct secret *token;
+	/* Or the account that signs them, without its key. */
+	struct account *signer;
 };
 
 /* 0 and *ret (caller frees), -ENOENT, -ENOKEY (locked), -EBADMSG, -ENOMEM. */
@@ -33,6 +36,8 @@ int route_new(const struct store *store, const char *url, const char *name, stru
  */
 int route_new_approved(
 	const struct store *store, const char *url, const char *name, struct route **ret);
+/* The index is asked as anybody may from now on. */
+void route_drop_token(struct route *route);
 /* Another one like it, with its token if it has one. 0 and *ret, or -ENOMEM. */
 int route_copy(const struct route *route, struct route **ret);
 /* As anybody may ask, without an account. 0 and *ret, or -ENOMEM. */

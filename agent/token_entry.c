@@ -124,7 +124,7 @@ int token_entry_new(struct session *session, const char *host, token_entry_done_
 		r = sd_event_add_defer(
 			session->agent->event, &entry->given, token_entry_on_given, entry);
 	else if (request->secret_in_pipe)
-		r = lent_secret_new(session, token_entry_read, entry, &entry->pipe);
+		r = lent_secret_new(session, 0, token_entry_read, entry, &entry->pipe);
 	else if (request->secret_in_file)
 		r = file_secret_new(session, request->secret_in_file, token_entry_taken, entry,
 			&entry->file);

@@ -185,7 +185,7 @@ static int witness_fill(struct witness *witness, const struct release *release) 
 	r = route_new(witness->agent->store, witness->url, witness->account, &witness->route);
 	if (r < 0)
 		return r;
-	witness->route->token = secret_free(witness->route->token);
+	route_drop_token(witness->route);
 	return 0;
 }
 

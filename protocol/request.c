@@ -99,6 +99,7 @@ struct request *request_free(struct request *request) {
 	free_text(request->secret_in_keyring);
 	free_text(request->wipe);
 	free_text(request->subject);
+	free_text(request->challenge);
 	free_text(request->store);
 	free_text(request->to);
 	for (size_t i = 0; i < request->n_releases; i++) {

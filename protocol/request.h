@@ -57,6 +57,7 @@ struct request {
 	char *index_url; /* as sent, unchecked */
 	char *registry_name;
 	bool has_headers; /* the index answered 401 before */
+	char *challenge;  /* that it gave there, valid; or NULL */
 	char *account;    /* valid account name */
 
 	enum operation operation;

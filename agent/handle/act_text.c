@@ -5,6 +5,7 @@
 #include "agent/account.h"
 #include "agent/agent.h"
 #include "agent/clean_text.h"
+#include "agent/keypair.h"
 #include "agent/peer.h"
 #include "agent/rule/expiry.h"
 #include "agent/session.h"
@@ -31,6 +32,8 @@ void act_text_token(FILE *out, const struct account *account) {
 			days == 1 ? "" : "s");
 	else if (days == 0)
 		fprintf(out, "  token     expires in less than a day: make a new one now\n");
+	if (account_signs(account))
+		fprintf(out, "  signed    with the key %s\n", account->key->pid);
 	write_told(out, account);
 }
 

@@ -17,10 +17,12 @@
 
 #include "agent/account.h"
 #include "agent/agent.h"
+#include "agent/clock.h"
 #include "agent/deed.h"
 #include "agent/handle/act.h"
 #include "agent/handle/handle.h"
 #include "agent/history.h"
+#include "agent/keypair.h"
 #include "agent/mandate.h"
 #include "agent/pin.h"
 #include "agent/probe.h"
@@ -34,9 +36,6 @@
 #include "protocol/request.h"
 #include "protocol/secret.h"
 
-/* Signed requests and expiring tokens need a clock that is about right. */
-#define SKEW_WARNING_SEC 60
-#define SKEW_BAD_SEC 300
 /* Owners that are named in a finding. */
 #define OWNERS_NAMED 5
 
@@ -98,8 +97,10 @@ static void check_account(struct check *check) {
 	int days = expiry_warning_days(account->expires, (int64_t) time(NULL));
 
 	check_say(check, "account", good, "'%s', its requests go to %s", check->name, account->api);
-	if (account->expires == 0)
+	if (account->expires == 0 && !account_signs(account))
 		check_say(check, "expiry", unknown, "nobody has told when the token expires");
+	else if (account->expires == 0)
+		check_say(check, "expiry", good, "a key does not expire by itself");
 	else if (expiry_is_over(account->expires, (int64_t) time(NULL)))
 		check_say(check, "expiry", bad, "the token has expired, as told at login");
 	else if (days >= 0)
@@ -111,7 +112,7 @@ static void check_account(struct check *check) {
 		check_say(check, "scope", good, "as told at login: %s%s%s",
 			account->scope ? account->scope : "any act", account->crates ? " on " : "",
 			account->crates ? account->crates : "");
-	else
+	else if (!account_signs(account))
 		check_say(check, "scope", unknown, "nobody has told what the token may do");
 }
 
@@ -122,8 +123,8 @@ static void check_clock(struct check *check, int64_t date) {
 	if (date == 0)
 		return;
 	check_say(check, "clock",
-		size > SKEW_BAD_SEC ? bad : size > SKEW_WARNING_SEC ? warning : good,
-		size > SKEW_WARNING_SEC
+		size > CLOCK_WRONG_SEC ? bad : size > CLOCK_WARNING_SEC ? warning : good,
+		size > CLOCK_WARNING_SEC
 			? "this machine's clock differs from the registry's by %" PRId64 " s"
 			: "as the registry's, within a minute (%" PRId64 " s)",
 		size);
@@ -163,6 +164,7 @@ static void check_owners(struct check *check) {
 		.op = "owner-list",
 		.account = check->account,
 		.crate = session->request->crate,
+		.terminal = -1,
 	};
 	int r = deed_new(session->agent, &session->peer, &ask, NULL, check_owned, check,
 		&check->deed);
@@ -265,6 +267,12 @@ static void check_token(struct check *check) {
 	struct session *session = check->session;
 	int r;
 
+	if (account_signs(check->account)) {
+		check_say(check, "token", good, "none: requests are signed, with the key %s",
+			check->account->key->pid);
+		check_crate(check);
+		return;
+	}
 	if (!registry_url_is_crates_io(session->url)) {
 		check_say(check, "token", unknown, "this registry has nothing to try a token with");
 		check_crate(check);
@@ -316,6 +324,7 @@ static void check_index(struct check *check) {
 		.allow_http = route->is_plain_http,
 		.ask_built_in = true,
 		.token = route->token,
+		.signer = route->signer,
 	};
 	int r;
 

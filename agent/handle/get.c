@@ -8,7 +8,7 @@
  *   get_look     → what the index lists of the crate (publish)
  *   get_ask      → approval by the person, which also unlocks a locked store
  *   get_compare  → does the index still name the origin that was pinned?
- *   get_release  → the audit line; and only then is the token opened
+ *   get_release  → the audit line; and only then is the token opened, or one signed
  */
 
 #include "get.h"
@@ -51,6 +51,7 @@ static void get_free(void *operation) {
 	route_free(get->route);
 	consent_free(get->consent);
 	passphrase_free(get->passphrase);
+	signing_free(get->signing);
 	peer_done(&get->cargo);
 	(void) fd_close(get->terminal);
 	free(get->text);
@@ -150,11 +151,38 @@ int get_open_token(struct get *get, const char *name, struct account **ret) {
 	struct session *session = get->session;
 	int r = store_find(session->agent->store, session->url, name, true, ret);
 
-	if (r < 0) {
-		get_take_back(get);
-		get_refuse(get, mandate_find_refusal(r), r == -ENOENT ? get->account : NULL);
-	}
+	if (r < 0)
+		get_undo(get, mandate_find_refusal(r), r == -ENOENT ? get->account : NULL);
 	return r;
+}
+
+void get_undo(struct get *get, enum refusal refusal, const char *detail) {
+	get_take_back(get);
+	get_refuse(get, refusal, detail);
+}
+
+/* It claims what the operation is about and no more: what cargo's own does (paseto.rs). */
+void get_sign(struct get *get, const struct account *account, signing_done_t done) {
+	struct session *session = get->session;
+	const struct request *request = session->request;
+	enum operation operation = request->operation;
+	bool has_crate = operation != OPERATION_READ;
+	bool has_version = has_crate && operation != OPERATION_OWNERS;
+	const struct signing_ask ask = {
+		.account = account,
+		.index_url = request->index_url,
+		.operation = operation,
+		.crate = has_crate ? request->crate : NULL,
+		.version = has_version ? request->version : NULL,
+		.checksum = get_is_publish(get) ? request->checksum : NULL,
+		.challenge = request->challenge,
+		.terminal = get->terminal >= 0 ? get->terminal : session->terminal,
+	};
+	int r = signing_new(session->agent, &ask, done, get, &get->signing);
+
+	if (r < 0)
+		get_undo(get,
+			r == -EEXIST ? REFUSAL_CHALLENGE_REPEATED : refusal_from_errno(r), NULL);
 }
 
 /* Told on the terminal of the grant: an approval that nobody sees used is no approval. */
@@ -168,12 +196,39 @@ static void get_say(const struct get *get) {
 		prompt_say(get->session->agent, get->terminal, text);
 }
 
+static void get_give(struct get *get, const struct secret *token) {
+	struct session *session = get->session;
+
+	if (get->is_covered)
+		get_say(get);
+	get_watch(get);
+	get_grant(get);
+	reply_token(session_answer(session, true), secret_peek(token), secret_size(token), false);
+	session_send(session);
+}
+
+static void get_signed(
+	enum refusal refusal, const char *detail, struct secret *token, void *userdata) {
+	_cleanup_(secret_freep) struct secret *taken = token;
+
+	if (refusal == REFUSAL_NONE)
+		get_give(userdata, taken);
+	else
+		get_undo(userdata, refusal, detail);
+}
+
 /* All is decided. The audit line first, then the secret. */
 static void get_release(struct get *get) {
 	_cleanup_(account_freep) struct account *account = NULL;
+	_cleanup_(account_freep) struct account *opened = NULL;
 	struct session *session = get->session;
+	enum refusal refusal = get_find(get, get->account, &account);
 	int r;
 
+	if (refusal != REFUSAL_NONE) {
+		get_undo(get, refusal, get->account);
+		return;
+	}
 	r = get_audit(get, REFUSAL_NONE);
 	if (r < 0) {
 		log_warning("the audit log could not be written: %s", strerror(-r));
@@ -181,26 +236,19 @@ static void get_release(struct get *get) {
 		session_refuse(session, REFUSAL_AUDIT_FAILED, strerror(-r));
 		return;
 	}
-	if (get_open_token(get, get->account, &account) < 0)
-		return;
-	if (get->is_covered)
-		get_say(get);
-	get_watch(get);
-	get_grant(get);
-	reply_token(session_answer(session, true), secret_peek(account->token),
-		secret_size(account->token), false);
-	session_send(session);
+	if (account_signs(account))
+		get_sign(get, account, get_signed);
+	else if (get_open_token(get, get->account, &opened) == 0)
+		get_give(get, opened->token);
 }
 
 static void get_compared(enum refusal refusal, const char *detail, void *userdata) {
 	struct get *get = userdata;
 
-	if (refusal != REFUSAL_NONE) {
-		get_take_back(get);
-		get_refuse(get, refusal, detail);
-		return;
-	}
-	get_release(get);
+	if (refusal != REFUSAL_NONE)
+		get_undo(get, refusal, detail);
+	else
+		get_release(get);
 }
 
 /* REFUSAL_NONE and *ret (caller frees) for an account whose token may be used. */
@@ -228,8 +276,7 @@ static void get_compare(struct get *get) {
 	int r;
 
 	if (refusal != REFUSAL_NONE) {
-		get_take_back(get);
-		get_refuse(get, refusal, get->account);
+		get_undo(get, refusal, get->account);
 		return;
 	}
 	get->route = route_free(get->route);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "agent/peer.h"
+#include "agent/signing.h"
 #include "protocol/refusal.h"
 
 struct account;
@@ -13,6 +14,7 @@ struct history;
 struct origin;
 struct passphrase;
 struct route;
+struct secret;
 struct session;
 
 struct get {
@@ -28,6 +30,7 @@ struct get {
 	struct origin *origin;
 	struct consent *consent;
 	struct passphrase *passphrase;
+	struct signing *signing;
 };
 
 /* For `read`: opens the store if need be, and answers. */
@@ -41,3 +44,7 @@ void get_refuse(struct get *get, enum refusal refusal, const char *detail);
 enum refusal get_find(struct get *get, const char *name, struct account **ret);
 /* 0 and *ret with its token (caller frees), or a negative errno, and the request is refused. */
 int get_open_token(struct get *get, const char *name, struct account **ret);
+/* Signs what the request asks for: `done` is called with the get, or the request is refused. */
+void get_sign(struct get *get, const struct account *account, signing_done_t done);
+/* It does not happen after all: what was written down of it is taken back, and it is refused. */
+void get_undo(struct get *get, enum refusal refusal, const char *detail);

@@ -29,8 +29,26 @@ static void get_send_placeholder(struct session *session) {
 }
 
 /* cargo may keep it for reads until it exits, and asks again for any act. */
-static void get_send_reader(struct get *get, const char *name) {
-	_cleanup_(account_freep) struct account *account = NULL;
+static void get_give_reader(struct get *get, const struct secret *token) {
+	struct session *session = get->session;
+
+	reply_token(session_answer(session, true), secret_peek(token), secret_size(token), true);
+	session_send(session);
+}
+
+static void get_signed_reader(
+	enum refusal refusal, const char *detail, struct secret *token, void *userdata) {
+	_cleanup_(secret_freep) struct secret *taken = token;
+
+	if (refusal == REFUSAL_NONE)
+		get_give_reader(userdata, taken);
+	else
+		get_refuse(userdata, refusal, detail);
+}
+
+/* `reader` is the account, or its credential for reads alone; without its token. */
+static void get_send_reader(struct get *get, const struct account *reader) {
+	_cleanup_(account_freep) struct account *opened = NULL;
 	struct session *session = get->session;
 	int r = get_audit(get, REFUSAL_NONE);
 
@@ -39,11 +57,10 @@ static void get_send_reader(struct get *get, const char *name) {
 		session_refuse(session, REFUSAL_AUDIT_FAILED, strerror(-r));
 		return;
 	}
-	if (get_open_token(get, name, &account) < 0)
-		return;
-	reply_token(session_answer(session, true), secret_peek(account->token),
-		secret_size(account->token), true);
-	session_send(session);
+	if (account_signs(reader))
+		get_sign(get, reader, get_signed_reader);
+	else if (get_open_token(get, reader->name, &opened) == 0)
+		get_give_reader(get, opened->token);
 }
 
 /* There is no credential for reads alone: the account's own, if that was agreed to. */
@@ -59,7 +76,7 @@ static void get_read_account(struct get *get) {
 	else if (account->is_marked && expiry_is_over(account->expires, (int64_t) time(NULL)))
 		get_refuse(get, REFUSAL_TOKEN_EXPIRED, NULL);
 	else if (account->is_marked)
-		get_send_reader(get, get->account);
+		get_send_reader(get, account);
 	/* cargo shows no headers where it has cached that a token is wanted. */
 	else if (session->request->has_headers || account->is_closed)
 		session_refuse(session, REFUSAL_READ_AUTH_NOT_AGREED, NULL);
@@ -83,7 +100,7 @@ static void get_answer_read(struct get *get) {
 	else if (refusal != REFUSAL_NONE)
 		get_refuse(get, refusal, NULL);
 	else
-		get_send_reader(get, name);
+		get_send_reader(get, reader);
 }
 
 static void get_opened(enum refusal refusal, void *userdata) {

@@ -142,7 +142,9 @@ static enum refusal wipe_compare(
 		return REFUSAL_LOCKED;
 	if (r < 0)
 		return r == -EBADMSG ? REFUSAL_STORE_DAMAGED : refusal_from_errno(r);
-	return secret_equal(account->token, token) ? REFUSAL_NONE : REFUSAL_TOKEN_DIFFERS;
+	return !account_signs(account) && secret_equal(account->token, token)
+		       ? REFUSAL_NONE
+		       : REFUSAL_TOKEN_DIFFERS;
 }
 
 static void wipe_taken(

@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "agent/consent.h"
 #include "agent/handle/handle.h"
+#include "agent/handle/key_write.h"
 #include "agent/passphrase.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
@@ -21,7 +22,8 @@ static void write_account(struct json_writer *writer, const struct account *acco
 	json_write_string(writer, "for", account_is_for_read(account) ? "read" : "all");
 	json_write_string(writer, "api", account->api);
 	json_write_string(writer, "dl", account->dl);
-	json_write_string(writer, "type", "bearer");
+	key_write(writer, account);
+	key_write_next(writer, account);
 	json_write_integer(writer, "added", account->added);
 	if (account->expires > 0)
 		json_write_integer(writer, "expires", account->expires);

@@ -123,7 +123,7 @@ void unlock_handle(struct session *session) {
 		unlock_start(unlock, NULL);
 		return;
 	}
-	r = lent_secret_new(session, unlock_read, unlock, &unlock->reading);
+	r = lent_secret_new(session, 0, unlock_read, unlock, &unlock->reading);
 	if (r == -EBADF)
 		session_refuse(session, REFUSAL_BAD_DESCRIPTOR, NULL);
 	else if (r < 0)

@@ -26,6 +26,8 @@
 #include "agent/dispatch.h"
 #include "agent/handle/handle.h"
 #include "agent/handle/login_text.h"
+#include "agent/keypair.h"
+#include "agent/lent_secret.h"
 #include "agent/log.h"
 #include "agent/passphrase.h"
 #include "agent/pin.h"
@@ -51,6 +53,11 @@ static void login_free(void *operation) {
 	consent_free(login->consent);
 	token_entry_free(login->entry);
 	secret_free(login->token);
+	lent_secret_free(login->pipe);
+	keymaker_free(login->keymaker);
+	keypair_free(login->key);
+	account_free(login->old);
+	account_free(login->stored);
 	free(login->token_page);
 	free(login->check_detail);
 	free(login->text);
@@ -119,7 +126,10 @@ static void login_agreed(enum refusal refusal, void *userdata) {
 		return;
 	}
 	login->consent = consent_free(login->consent);
-	login_take_token(login);
+	if (login->session->request->is_asymmetric)
+		login_take_key(login);
+	else
+		login_take_token(login);
 }
 
 /*
@@ -255,6 +265,11 @@ static int login_inherit(struct session *session, const struct account *old) {
 	return r;
 }
 
+/* From a token to a key, or back: never without being told to. */
+static bool login_changes_type(const struct login *login) {
+	return login->old && account_signs(login->old) != login->session->request->is_asymmetric;
+}
+
 /* What can be said before anybody is asked and the network is touched. */
 static enum refusal login_precheck(const struct login *login) {
 	const struct session *session = login->session;
@@ -267,9 +282,12 @@ static enum refusal login_precheck(const struct login *login) {
 		return REFUSAL_READ_NOT_NEEDED;
 	if (login_needs_host(session) && is_given)
 		return REFUSAL_NAME_UNTRUSTED;
-	if (login->replaces && is_given && !request->replace &&
+	if (login->replaces && (is_given || login_changes_type(login)) && !request->replace &&
 		request->url_source != URL_SOURCE_UNKNOWN)
 		return REFUSAL_ACCOUNT_EXISTS;
+	/* Its reads are signed as well: a token beside it would be sent in their place. */
+	if (request->for_read && !request->is_asymmetric && login->is_of_signer)
+		return REFUSAL_ACCOUNT_SIGNS;
 	/* A token, an agreement, a passphrase. */
 	if (!prompt_is_possible(session->agent, session->terminal) && !login_is_agreed(login))
 		return REFUSAL_NEEDS_TERMINAL;
@@ -323,13 +341,22 @@ static void login_compared(
 	}
 	login->entry = token_entry_free(login->entry);
 	r = store_find(session->agent->store, session->url, login->name, true, &account);
-	if (r == 0 && secret_equal(account->token, taken))
+	if (r == 0 && !account_signs(account) && secret_equal(account->token, taken))
 		login_answer_unchanged(login, account);
 	else
 		login_begin(login);
 }
 
-static int login_find(struct login *login, struct account **ret) {
+/* Of the account, whatever else it has: does it sign? */
+static int login_look_at_account(struct login *login, const char *name) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	int r = store_find(login->session->agent->store, login->session->url, name, false, &account);
+
+	login->is_of_signer = r == 0 && account_signs(account);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int login_find(struct login *login) {
 	_cleanup_(account_freep) struct account *reader = NULL;
 	_cleanup_(freep) char *read_name = NULL;
 	struct session *session = login->session;
@@ -349,15 +376,17 @@ static int login_find(struct login *login, struct account **ret) {
 			return r;
 		login->has_reader = r == 0;
 	}
-	r = store_find(store, session->url, login->name, false, ret);
+	r = login_look_at_account(login, name);
+	if (r < 0)
+		return r;
+	r = store_find(store, session->url, login->name, false, &login->old);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	login->replaces = r == 0;
-	return login_inherit(session, *ret);
+	return login_inherit(session, login->old);
 }
 
 void login_handle(struct session *session) {
-	_cleanup_(account_freep) struct account *account = NULL;
 	struct login *login = calloc(1, sizeof(*login));
 	int r;
 
@@ -367,7 +396,7 @@ void login_handle(struct session *session) {
 	}
 	login->session = session;
 	session_set_operation(session, login, login_free);
-	r = login_find(login, &account);
+	r = login_find(login);
 	if (r < 0) {
 		session_fail(session, r, "looking for an account");
 		return;

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * One login, through its three files: login.c asks and agrees, login_try.c takes
- * the token and tries it, login_store.c keeps it and answers.
+ * One login, through its four files: login.c asks and agrees, login_try.c takes
+ * the token and tries it, login_key.c the key, login_store.c keeps it and answers.
  */
 
 #include <stdbool.h>
@@ -11,6 +11,9 @@
 
 struct account;
 struct consent;
+struct keymaker;
+struct keypair;
+struct lent_secret;
 struct pin;
 struct probe;
 struct prompt;
@@ -24,6 +27,7 @@ struct login {
 	bool replaces;
 	bool is_closed;	       /* the index told nothing without a token */
 	bool is_auth_required; /* closed, or says so */
+	bool is_of_signer;     /* the account itself signs, whatever this login is for */
 	bool has_reader;       /* there is a credential for reads alone already */
 	bool is_marked;	       /* the token will also be handed out for reads */
 	char *token_page;      /* where the index says a token can be had */
@@ -35,7 +39,13 @@ struct login {
 	struct consent *consent;
 	struct token_entry *entry;
 	struct secret *token;
-	/* What came of trying it: "valid", "unknown", "none", "skipped"; and words on it. */
+	/* Of an account that signs, instead of a token. */
+	struct keypair *key;
+	struct keymaker *keymaker;
+	struct lent_secret *pipe;
+	struct account *old;	/* that is replaced, without its token; or NULL */
+	struct account *stored; /* as it was stored, without its token */
+	/* What came of trying it: "valid", "unknown", "none", "skipped", "unregistered"; and words on it. */
 	const char *checked;
 	char *check_detail;
 	const char *shape; /* what is odd about it; NULL if nothing is */
@@ -51,8 +61,17 @@ void login_cannot_ask(struct login *login, int error);
 /* Does the token that came with the request stand for the yes? */
 bool login_is_agreed(const struct login *login);
 
+/* Words on what came of trying it, for the answer. `checked` is static; without memory `detail` is left out. */
+void login_note(struct login *login, const char *checked, const char *detail);
+/* Asks the index with the token, or signed by `signer` with the key. 0 or a negative errno. */
+int login_open_index(struct login *login, const struct account *signer);
+
 /* The person has agreed. */
 void login_take_token(struct login *login);
+/* The same for an account that signs. */
+void login_take_key(struct login *login);
+/* What its tokens claim, into an account that is made. 0 or -ENOMEM. */
+int login_fill_key(const struct login *login, struct account *account);
 /* Stores, reads back, answers. */
 void login_store(struct login *login);
 /* The token is the one that is stored: nothing changes. */

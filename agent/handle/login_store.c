@@ -8,7 +8,9 @@
 #include "agent/account.h"
 #include "agent/agent.h"
 #include "agent/audit.h"
+#include "agent/handle/key_write.h"
 #include "agent/handle/login.h"
+#include "agent/keypair.h"
 #include "agent/log.h"
 #include "agent/passphrase.h"
 #include "agent/pin.h"
@@ -46,6 +48,7 @@ static void login_answer(struct login *login) {
 	json_write_string(writer, "checked", login->checked);
 	json_write_string(writer, "check-detail", login->check_detail);
 	json_write_string(writer, "shape", login->shape);
+	key_write(writer, login->stored);
 	reply_ok_end(writer);
 	session_send(session);
 }
@@ -62,6 +65,7 @@ void login_answer_unchanged(struct login *login, const struct account *account) 
 	json_write_string(writer, "checked", "skipped");
 	json_write_string(writer, "check-detail", NULL);
 	json_write_string(writer, "shape", NULL);
+	key_write(writer, account);
 	reply_ok_end(writer);
 	session_send(session);
 }
@@ -113,6 +117,8 @@ static int login_fill(const struct login *login, struct account *account) {
 		r = copy_text(&account->scope, request->scope);
 	if (r == 0)
 		r = copy_text(&account->crates, request->crates);
+	if (r == 0 && login->key)
+		r = login_fill_key(login, account);
 	return r;
 }
 
@@ -132,8 +138,12 @@ void login_store(struct login *login) {
 	r = account ? login_fill(login, account) : -ENOMEM;
 	if (r == 0) {
 		account->token = TAKE_PTR(login->token);
-		r = store_put(session->agent->store, account, login_stored, login);
+		account->key = TAKE_PTR(login->key);
+		login->stored = account_copy(account);
+		r = login->stored ? 0 : -ENOMEM;
 	}
+	if (r == 0)
+		r = store_put(session->agent->store, account, login_stored, login);
 	if (r == -ENOKEY)
 		login_refuse(login, REFUSAL_LOCKED, NULL);
 	else if (r == -EBUSY)

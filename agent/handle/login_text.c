@@ -8,6 +8,7 @@
 #include "agent/account.h"
 #include "agent/clean_text.h"
 #include "agent/handle/login.h"
+#include "agent/keypair.h"
 #include "agent/peer.h"
 #include "agent/pin.h"
 #include "agent/session.h"
@@ -79,6 +80,8 @@ static void write_token_page(FILE *out, const struct login *login) {
 	const struct session *session = login->session;
 	const char *page = login->token_page ? login->token_page : session->request->login_url;
 
+	if (session->request->is_asymmetric)
+		return;
 	if (registry_url_is_crates_io(session->url)) {
 		fprintf(out, "  token at  https://crates.io/settings/tokens\n");
 	} else if (page) {
@@ -101,9 +104,35 @@ static void write_api(FILE *out, const struct login *login) {
 	fprintf(out, "  dl        %s\n", dl ? dl : "(not asked)");
 }
 
+/* What it shows the registry, and what the one before it did. */
+static void write_credential(FILE *out, const struct login *login) {
+	const struct request *request = login->session->request;
+	const struct account *old = login->old;
+
+	if (request->is_asymmetric)
+		fprintf(out, "  signs     with a key that %s\n",
+			request->secret_in_pipe ? "is given" : "is made now");
+	if (request->subject) {
+		fprintf(out, "  subject   ");
+		clean_text_write(out, request->subject);
+		(void) fputc('\n', out);
+	}
+	if (old && account_signs(old))
+		fprintf(out, "  before    signed, with the key %s, which is lost then\n",
+			old->key->pid);
+	if (old && account_signs(old) && !request->is_asymmetric)
+		fprintf(out, "This account SIGNS its requests. From then on it would send a token instead,\n"
+			     "which is worth all that its owner may do to whoever gets hold of it.\n");
+	if (old && !account_signs(old) && request->is_asymmetric)
+		fprintf(out, "  before    a token, which is removed here and stays good at the registry\n");
+}
+
 /* Who else will read the token. */
 static void write_readers(FILE *out, const struct login *login) {
-	if (login->session->request->for_read)
+	if (login->session->request->is_asymmetric && login->is_marked)
+		fprintf(out, "This registry wants a token for every read: any program of yours can have one\n"
+			     "signed for reads, build scripts too. None is good for anything else.\n");
+	else if (login->session->request->for_read)
 		fprintf(out, "For reads alone: any program of yours can read this token, build scripts too.\n");
 	else if (login->is_marked)
 		fprintf(out, "This registry wants a token for every read: then build scripts can read your\n"
@@ -141,12 +170,14 @@ int login_text(const struct login *login, char **ret) {
 
 	if (!out)
 		return -ENOMEM;
-	fprintf(out, login->replaces ? "cpub-agent: replace the token of this account?\n"
-				     : "cpub-agent: log in to this registry?\n");
+	fprintf(out, login->replaces ? "cpub-agent: replace the %s of this account?\n"
+				     : "cpub-agent: log in to this registry?\n",
+		login->old && account_signs(login->old) ? "key" : "token");
 	fprintf(out, "  index     %s\n", session->url);
 	write_api(out, login);
 	fprintf(out, "  account   %s%s\n", request->account ? request->account : ACCOUNT_DEFAULT,
 		request->for_read ? ", for reads alone" : "");
+	write_credential(out, login);
 	write_told(out, request);
 	write_token_page(out, login);
 	write_source(out, request);

@@ -30,8 +30,7 @@
 #include "protocol/request.h"
 #include "protocol/secret.h"
 
-/* Words for the answer; without memory it goes without. */
-static void login_note(struct login *login, const char *checked, const char *detail) {
+void login_note(struct login *login, const char *checked, const char *detail) {
 	login->checked = checked;
 	free(login->check_detail);
 	login->check_detail = detail ? strdup(detail) : NULL;
@@ -160,7 +159,7 @@ static void login_opened(enum refusal refusal, const char *detail, void *userdat
 		login_store(login);
 }
 
-static int login_open_index(struct login *login) {
+int login_open_index(struct login *login, const struct account *signer) {
 	const struct request *request = login->session->request;
 	const struct pin_ask ask = {
 		.api = request->api,
@@ -168,6 +167,8 @@ static int login_open_index(struct login *login) {
 		.proxy = request->proxy,
 		.allow_http = request->allow_http,
 		.token = login->token,
+		.signer = signer,
+		.key = login->key,
 	};
 
 	return pin_new(login->session->agent, login->session->url, &ask, login_opened, login,
@@ -194,7 +195,7 @@ static void login_try(struct login *login) {
 		r = probe_new(session->agent, pin_api(login->pin), request->ca_pem, request->proxy,
 			login->token, login_probed, login, &login->probe);
 	else if (login->is_auth_required)
-		r = login_open_index(login);
+		r = login_open_index(login, NULL);
 	else {
 		login_note(login, "none", NULL);
 		login_store(login);

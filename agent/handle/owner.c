@@ -156,6 +156,7 @@ static enum refusal owner_start(struct owner *owner) {
 		.op = owner->step == STEP_ADD ? "owner-add" : "owner-remove",
 		.crate = session->request->crate,
 		.users = users,
+		.terminal = session->terminal,
 	};
 	enum refusal refusal = mandate_use(owner->mandate, true, &account);
 	int r;
@@ -267,6 +268,7 @@ static void owner_list_with(struct owner *owner, const struct account *account) 
 		.op = "owner-list",
 		.account = account,
 		.crate = session->request->crate,
+		.terminal = session->terminal,
 	};
 	int r = deed_new(session->agent, &session->peer, &ask, NULL, owner_listed, owner,
 		&owner->deed);

@@ -222,6 +222,7 @@ static void publish_send(struct publish *publish, const struct account *account)
 		.checksum = parcel->checksum,
 		.fds = fds,
 		.n_fds = 2,
+		.terminal = session->terminal,
 	};
 	int r = deed_new(session->agent, &session->peer, &ask, publish_progressed, publish_done,
 		publish, &publish->deed);

@@ -177,6 +177,8 @@ static enum refusal revoke_find(const struct revoke *revoke, bool with_token, st
 		return REFUSAL_LOCKED;
 	if (r < 0)
 		return r == -EBADMSG ? REFUSAL_STORE_DAMAGED : refusal_from_errno(r);
+	if (account_signs(account))
+		return REFUSAL_NOTHING_TO_REVOKE;
 	if (!account->api) /* One that is over can be revoked, but one that goes nowhere cannot. */
 		return REFUSAL_UNPINNED;
 	*ret = TAKE_PTR(account);
@@ -187,7 +189,7 @@ static void revoke_agreed(enum refusal refusal, void *userdata) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	struct revoke *revoke = userdata;
 	struct session *session = revoke->session;
-	struct deed_ask ask = {.errand = ERRAND_REVOKE, .op = "revoke"};
+	struct deed_ask ask = {.errand = ERRAND_REVOKE, .op = "revoke", .terminal = -1};
 	int r;
 
 	/* The token that it was asked about, and none that was stored meanwhile. */

@@ -227,6 +227,7 @@ static void trust_ask_index(struct trust *trust) {
 	r = route_new(session->agent->store, session->url, trust->name, &route);
 	if (r == 0) {
 		ask.token = route->token;
+		ask.signer = route->signer;
 		r = pin_new(session->agent, session->url, &ask, trust_pinned, trust, &trust->pin);
 	}
 	if (r == -EINVAL)

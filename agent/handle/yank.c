@@ -88,6 +88,7 @@ static enum refusal yank_start(struct yank *yank) {
 		.op = is_yank(session) ? "yank" : "unyank",
 		.crate = release->crate,
 		.version = release->version,
+		.terminal = session->terminal,
 	};
 	enum refusal refusal = mandate_use(yank->mandate, true, &account);
 	int r;
