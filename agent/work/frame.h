@@ -53,7 +53,7 @@ enum field {
 	FIELD_PROMPT,	     /* shown as it is, with a space behind it */
 	FIELD_PROMPT_AGAIN,  /* for a new passphrase */
 	FIELD_EXPECT,	     /* a text that must be typed exactly (a host) */
-	FIELD_SECRET, /* for read, too: a pipe sent along -> its first line */
+	FIELD_SECRET, /* for read, too: a pipe sent along -> its first line, or all that it holds */
 	FIELD_ASKPASS, /* program to use instead of a terminal */
 
 	/* net: one request; URL, CA, proxy, perhaps a token -> what the errand asks for */
@@ -115,7 +115,11 @@ enum field {
 	 * inspect: a sealed crate file and an empty file in memory, which takes the metadata -> the
 	 * rest of these, with FIELD_CRATE, FIELD_VERSION and FIELD_WARNINGS. Or two sealed crate files.
 	 */
-	FIELD_SIZE_MAX = 240,	/* seal task, u64: bytes that may be taken */
+	/*
+	 * u64: bytes that may be taken. For seal; for read, too, at most KEY_TEXT_MAX: the pipe is
+	 * then read to its end, and what it held is told exactly as it was.
+	 */
+	FIELD_SIZE_MAX = 240,
 	FIELD_SIZE,		/* u64: bytes of the crate file */
 	FIELD_INSPECT_ERRAND,	/* u64: enum inspect_errand */
 	FIELD_INDEX_URL,	/* inspect task: canonical URL of the registry's index */
@@ -147,6 +151,9 @@ enum field {
 
 /* How many FIELD_FOUND there can be. */
 #define FOUND_MAX 100
+
+/* Longest text of a private key that is looked at. */
+#define KEY_TEXT_MAX 4096u
 
 /* What worker-net is sent for. */
 enum errand {
