@@ -9,7 +9,6 @@
 #include "api_request.h"
 #include "headers.h"
 #include "http.h"
-#include "http_date.h"
 #include "owners.h"
 #include "progress.h"
 #include "task.h"
@@ -55,6 +54,7 @@ static bool act_is_beyond_token(const struct net_task *task) {
 	case ERRAND_CONFIG:
 	case ERRAND_PROBE:
 	case ERRAND_CRATE:
+	case ERRAND_CLOCK:
 	case _ERRAND_MAX:
 		break;
 	}
