@@ -58,18 +58,19 @@ struct job {
 };
 
 /* Ends the job; the callback is the last thing that touches it. */
-static void job_finish(struct job *job, enum refusal refusal, const char *detail) {
+static void job_finish(struct job *job, enum refusal refusal, const char *detail,
+	const struct fields *answer) {
 	job->state = JOB_DONE;
 	job->io = sd_event_source_disable_unref(job->io);
 	job->deadline = sd_event_source_disable_unref(job->deadline);
 	job->socket = fd_close(job->socket);
 	job->task = fields_free(job->task);
-	job->done(refusal, detail, refusal == REFUSAL_NONE ? job->answer : NULL, job->userdata);
+	job->done(refusal, detail, answer, job->userdata);
 }
 
 static void job_fail(struct job *job, const char *what) {
 	log_warning("worker '%s' %s", child_program(job->worker), what);
-	job_finish(job, REFUSAL_WORKER_FAILED, NULL);
+	job_finish(job, REFUSAL_WORKER_FAILED, NULL, NULL);
 }
 
 /* The stream has ended in order: reads what the answer says. */
@@ -84,7 +85,7 @@ static void job_answered(struct job *job) {
 		return;
 	}
 	(void) fields_get_string(job->answer, FIELD_DETAIL, &detail); /* Often there is none. */
-	job_finish(job, (enum refusal) refusal, detail);
+	job_finish(job, (enum refusal) refusal, detail, job->answer);
 }
 
 static void job_drop_fds(struct job *job) {
@@ -168,7 +169,7 @@ static int job_on_io(sd_event_source *source, int fd, uint32_t revents, void *us
 	(void) source;
 	(void) revents;
 	if (job->given_up != REFUSAL_NONE) {
-		job_finish(job, job->given_up, NULL);
+		job_finish(job, job->given_up, NULL, NULL);
 		return 0;
 	}
 	r = frame_receive(fd, &type, &fields, fds, &n_fds);
@@ -199,11 +200,11 @@ static int job_on_deadline(sd_event_source *source, uint64_t usec, void *userdat
 	(void) source;
 	(void) usec;
 	if (job->given_up != REFUSAL_NONE) {
-		job_finish(job, job->given_up, NULL);
+		job_finish(job, job->given_up, NULL, NULL);
 		return 0;
 	}
 	log_warning("worker '%s' did not finish in time, ending it", child_program(job->worker));
-	job_finish(job, REFUSAL_WORKER_TIMEOUT, NULL);
+	job_finish(job, REFUSAL_WORKER_TIMEOUT, NULL, NULL);
 	return 0;
 }
 

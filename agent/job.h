@@ -18,8 +18,10 @@ struct agent;
 struct job;
 
 /*
- * `answer` is borrowed and NULL unless `refusal` is REFUSAL_NONE; `detail` is
- * borrowed and may be NULL. The callback may free the job as its last act.
+ * `answer` is borrowed: what the worker told, which it may have done with a
+ * refusal, too. NULL if the refusal is the job's own: the worker was silent, died
+ * or talked nonsense, or was given up. `detail` is borrowed and may be NULL. The
+ * callback may free the job, and both with it, as its last act.
  */
 typedef void (*job_done_t)(
 	enum refusal refusal, const char *detail, const struct fields *answer, void *userdata);

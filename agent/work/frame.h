@@ -44,7 +44,7 @@ enum field {
 	FIELD_SUBJECT,		/* may be absent */
 	FIELD_OPERATION,	/* u64: enum operation */
 	FIELD_ISSUED,		/* u64: Unix time that the token says */
-	FIELD_CHALLENGE,	/* of the registry; may be absent */
+	FIELD_CHALLENGE, /* of the registry; may be absent. Of net: with a 401, also in a refusal */
 	FIELD_FOOTER_KEY,	/* u64: enum footer_key */
 
 	/* ask: what kind of question, text above it, prompt; terminal sent along -> secret */
@@ -53,7 +53,7 @@ enum field {
 	FIELD_PROMPT,	     /* shown as it is, with a space behind it */
 	FIELD_PROMPT_AGAIN,  /* for a new passphrase */
 	FIELD_EXPECT,	     /* a text that must be typed exactly (a host) */
-	FIELD_SECRET, /* for read, too: a pipe sent along -> its first line */
+	FIELD_SECRET, /* for read, too: a pipe sent along -> its first line, or all that it holds */
 	FIELD_ASKPASS, /* program to use instead of a terminal */
 
 	/* net: one request; URL, CA, proxy, perhaps a token -> what the errand asks for */
@@ -81,7 +81,7 @@ enum field {
 	FIELD_HINT,	       /* u64: enum hint */
 	FIELD_WARNINGS,	       /* cleaned lines; seal and inspect, too */
 	FIELD_RETRY_AFTER,     /* u64: Unix time */
-	FIELD_DATE,	       /* u64: Unix time of the answer's Date header; any errand */
+	FIELD_DATE, /* u64: Unix time of the answer's Date header; any errand, also in a refusal */
 	FIELD_DONE,	       /* u64: bytes, in a progress frame; seal, too */
 	FIELD_TOTAL,	       /* u64: bytes, in a progress frame; seal, too; of a list, how many there are */
 	FIELD_MESSAGE,	       /* what the registry says of a success, cleaned */
@@ -115,7 +115,11 @@ enum field {
 	 * inspect: a sealed crate file and an empty file in memory, which takes the metadata -> the
 	 * rest of these, with FIELD_CRATE, FIELD_VERSION and FIELD_WARNINGS. Or two sealed crate files.
 	 */
-	FIELD_SIZE_MAX = 240,	/* seal task, u64: bytes that may be taken */
+	/*
+	 * u64: bytes that may be taken. For seal; for read, too, at most KEY_TEXT_MAX: the pipe is
+	 * then read to its end, and what it held is told exactly as it was.
+	 */
+	FIELD_SIZE_MAX = 240,
 	FIELD_SIZE,		/* u64: bytes of the crate file */
 	FIELD_INSPECT_ERRAND,	/* u64: enum inspect_errand */
 	FIELD_INDEX_URL,	/* inspect task: canonical URL of the registry's index */
@@ -148,6 +152,9 @@ enum field {
 /* How many FIELD_FOUND there can be. */
 #define FOUND_MAX 100
 
+/* Longest text of a private key that is looked at. */
+#define KEY_TEXT_MAX 4096u
+
 /* What worker-net is sent for. */
 enum errand {
 	ERRAND_CONFIG, /* an index's config.json -> api, dl, auth-required */
@@ -161,6 +168,8 @@ enum errand {
 	ERRAND_OWNERS_REMOVE,
 	ERRAND_OWNERS_LIST, /* perhaps without a token */
 	ERRAND_REVOKE,
+	/* GET of FIELD_URL as it is, never with a token: an answer of any status tells the time */
+	ERRAND_CLOCK,
 	_ERRAND_MAX,
 };
 

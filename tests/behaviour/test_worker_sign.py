@@ -93,10 +93,13 @@ def test_made_key_is_new_each_time_and_whole():
     assert made[0].fields["PASERK"] != made[1].fields["PASERK"]
 
 
-@pytest.mark.parametrize("form", ["paserk", "pkcs8", "sec1", "crlf", "text around", "openssl"])
+@pytest.mark.parametrize("form", ["paserk", "pkcs8", "sec1", "crlf", "text around", "openssl",
+                                  "line", "line of DOS"])
 def test_key_is_read_in_every_form(form):
     text = {
         "paserk": lambda: paserk(KEY),
+        "line": lambda: paserk(KEY) + "\n",
+        "line of DOS": lambda: paserk(KEY) + "\r\n",
         "pkcs8": lambda: pem(KEY),
         "sec1": lambda: pem(KEY, PrivateFormat.TraditionalOpenSSL),
         "crlf": lambda: pem(KEY).replace(b"\n", b"\r\n"),
@@ -140,7 +143,14 @@ BAD_KEYS = {
     "version 4": "k4.secret." + encode(b"\1" * 64),
     "version 4, right length": "k4." + paserk(KEY)[3:],
     "padding": paserk(KEY) + "==",
-    "newline": paserk(KEY) + "\n",
+    "two line ends": paserk(KEY) + "\n\n",
+    "return": paserk(KEY) + "\r",
+    "two returns": paserk(KEY) + "\r\r\n",
+    "blank": paserk(KEY) + " \n",
+    "blank in front": " " + paserk(KEY),
+    "line in front": "\n" + paserk(KEY),
+    "a line end": "\n",
+    "a line end of DOS": "\r\n",
     "plus": paserk(KEY)[:-1] + "+",
     "its public key": public(KEY),
     "a word": "secret",
@@ -168,9 +178,10 @@ def test_what_is_no_key_of_the_curve_is_refused(what):
     assert answer.refusal == "bad-key" and set(answer.fields) == {"REFUSAL"}
 
 
-def test_only_a_key_that_a_person_gives_may_be_pem():
-    assert errand("PUBLIC_KEY", pem(KEY)).refusal == "bad-key"
-    assert ask_worker("sign", task(PASERK=pem(KEY))).refusal == "bad-key"
+def test_only_a_key_that_a_person_gives_may_be_pem_or_end_its_line():
+    for key in (pem(KEY), paserk(KEY) + "\n"):
+        assert errand("PUBLIC_KEY", key).refusal == "bad-key"
+        assert ask_worker("sign", task(PASERK=key)).refusal == "bad-key"
 
 
 def test_no_configuration_of_openssl_counts(tmp_path):

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agent/work/frame.h"
 #include "agent/work/sign/paserk.h"
 #include "protocol/secret.h"
 #include "tests/fuzz/fuzz.h"

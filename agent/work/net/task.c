@@ -19,6 +19,8 @@
 #define NEEDS_USERS 8u
 #define NEEDS_FILES 16u
 #define IS_ACT 32u
+/* … and with which it must not be. */
+#define NO_TOKEN 64u
 
 static const unsigned needs[_ERRAND_MAX] = {
 	[ERRAND_PROBE] = NEEDS_TOKEN,
@@ -30,6 +32,7 @@ static const unsigned needs[_ERRAND_MAX] = {
 	[ERRAND_OWNERS_REMOVE] = IS_ACT | NEEDS_TOKEN | NEEDS_CRATE | NEEDS_USERS,
 	[ERRAND_OWNERS_LIST] = IS_ACT | NEEDS_CRATE,
 	[ERRAND_REVOKE] = IS_ACT | NEEDS_TOKEN,
+	[ERRAND_CLOCK] = NO_TOKEN,
 };
 
 void net_task_done(struct net_task *task) {
@@ -79,7 +82,8 @@ static int net_task_read_times(const struct fields *fields, struct net_task *tas
 static bool net_task_has_all(const struct net_task *task, size_t n_fds) {
 	unsigned had = (task->token ? NEEDS_TOKEN : 0) | (task->crate ? NEEDS_CRATE : 0) |
 		       (task->version ? NEEDS_VERSION : 0) | (task->users ? NEEDS_USERS : 0) |
-		       (n_fds == NET_N_FILES ? NEEDS_FILES : 0) | IS_ACT;
+		       (n_fds == NET_N_FILES ? NEEDS_FILES : 0) |
+		       (task->token ? 0 : NO_TOKEN) | IS_ACT;
 
 	return (needs[task->errand] & ~had) == 0;
 }
@@ -157,8 +161,14 @@ static enum refusal net_task_check_url(const struct net_task *task) {
 	return leaves_machine || is_shown_to_proxy ? REFUSAL_PLAIN_HTTP : REFUSAL_NONE;
 }
 
+/* One that a registry gave out, or one that was signed for this request, which is longer. */
+static bool token_may_be_sent(const struct secret *token) {
+	return token_is_valid(secret_peek(token), secret_size(token)) ||
+	       signed_token_is_valid(secret_peek(token), secret_size(token));
+}
+
 enum refusal net_task_check(const struct net_task *task, char **ret_detail) {
-	if (task->token && !token_is_valid(secret_peek(task->token), secret_size(task->token)))
+	if (task->token && !token_may_be_sent(task->token))
 		return REFUSAL_BAD_TOKEN;
 	if (task->crate && !crate_name_is_valid(task->crate))
 		return REFUSAL_BAD_NAME;

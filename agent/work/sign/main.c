@@ -28,8 +28,18 @@ static bool text_is_pem(const struct secret *text) {
 	return memmem(secret_peek(text), secret_size(text), PEM_BEGIN, strlen(PEM_BEGIN));
 }
 
-/* The key that the task brings along; as PEM only where a person gives one. */
-static enum refusal key_read(const struct fields *task, bool may_be_pem, struct p384_key **ret) {
+/* A file that a person gives ends its line. */
+static void cut_line_end(struct secret *text) {
+	const uint8_t *bytes = secret_peek(text);
+	size_t size = secret_size(text);
+
+	if (size < 3 || bytes[size - 1] != '\n')
+		return;
+	secret_shrink(text, size - (bytes[size - 2] == '\r' ? 2 : 1));
+}
+
+/* The key that the task brings along; as PEM, or with a line end, only where a person gives one. */
+static enum refusal key_read(const struct fields *task, bool is_given, struct p384_key **ret) {
 	_cleanup_(secret_freep) struct secret *text = NULL;
 
 	int r = fields_get_secret(task, FIELD_PASERK, &text);
@@ -37,8 +47,13 @@ static enum refusal key_read(const struct fields *task, bool may_be_pem, struct 
 		return r == -ENOENT ? REFUSAL_INTERNAL : refusal_of(r);
 	if (secret_size(text) > KEY_TEXT_MAX)
 		return REFUSAL_BAD_KEY;
-	r = may_be_pem && text_is_pem(text) ? p384_key_from_pem(text, ret)
-					    : paserk_read_secret(text, ret);
+	if (is_given && text_is_pem(text)) {
+		r = p384_key_from_pem(text, ret);
+	} else {
+		if (is_given)
+			cut_line_end(text);
+		r = paserk_read_secret(text, ret);
+	}
 	return r < 0 ? refusal_of(r) : REFUSAL_NONE;
 }
 

@@ -13,9 +13,6 @@
 /* Of SHA-384. */
 #define PASERK_HASH_SIZE 33u
 
-/* Longest text of a private key that is looked at. */
-#define KEY_TEXT_MAX 4096u
-
 /* With the NUL. */
 #define PASERK_PUBLIC_SIZE (sizeof(PASERK_PUBLIC) + BASE64URL_LENGTH(P384_POINT_SIZE))
 #define PASERK_ID_SIZE (sizeof(PASERK_ID) + BASE64URL_LENGTH(PASERK_HASH_SIZE))
