@@ -56,9 +56,9 @@ static int take_registry(const struct json *root, struct request *request) {
 	headers = json_member(registry, "headers");
 	if (headers && !json_is_array(headers))
 		return -EBADMSG;
-	/* What they say is an attacker's to choose; that they are there is all we use. */
+	/* What they say is an attacker's to choose: they never release a token. */
 	request->has_headers = headers && json_n_elements(headers) > 0;
-	return 0;
+	return request->has_headers ? request_take_challenge(headers, request) : 0;
 }
 
 /*

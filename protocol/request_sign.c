@@ -3,11 +3,52 @@
 #include "request_sign.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "challenge.h"
 #include "json.h"
 #include "names.h"
 #include "request.h"
+
+/* What one header says. *ret stays NULL where that is none, or an odd one. 0 or a negative errno. */
+static int read_challenge(const char *header, char **ret) {
+	static const char name[] = "www-authenticate:";
+	_cleanup_(freep) char *challenge = NULL;
+	int r;
+
+	if (strncasecmp(header, name, strlen(name)) != 0)
+		return 0;
+	r = challenge_claim(header + strlen(name), &challenge);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (claim_is_valid(challenge))
+		*ret = TAKE_PTR(challenge);
+	return 0;
+}
+
+int request_take_challenge(const struct json *headers, struct request *request) {
+	for (const struct json *one = json_first(headers); one; one = json_next(one)) {
+		const char *header = json_string(one);
+		_cleanup_(freep) char *challenge = NULL;
+		int r = header ? read_challenge(header, &challenge) : -EBADMSG;
+
+		if (r < 0)
+			return r;
+		if (!challenge)
+			continue;
+		/* Of several that differ whichever was taken may be the wrong one: as in challenge.h. */
+		if (request->challenge && strcmp(request->challenge, challenge) != 0) {
+			free(request->challenge);
+			request->challenge = NULL;
+			return 0;
+		}
+		free(request->challenge);
+		request->challenge = TAKE_PTR(challenge);
+	}
+	return 0;
+}
 
 static int take_subject(const struct json *root, struct request *request) {
 	const char *subject;

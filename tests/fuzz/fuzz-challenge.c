@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/work/net/challenge.h"
+#include "protocol/challenge.h"
 #include "protocol/cleanup.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "agent/work/net/challenge.h"
+#include "protocol/challenge.h"
 #include "protocol/cleanup.h"
 
 static void test_challenge_finds_the_login_url(void **state) {

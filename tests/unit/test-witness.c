@@ -140,6 +140,10 @@ int route_new(const struct store *store, const char *url, const char *name, stru
 	return 0;
 }
 
+void route_drop_token(struct route *route) {
+	route->token = secret_free(route->token);
+}
+
 struct route *route_free(struct route *route) {
 	if (route)
 		secret_free(route->token);

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "challenge.h"
 #include "config.h"
 #include "crate_file.h"
 #include "http.h"
 #include "probe.h"
+#include "protocol/challenge.h"
 #include "protocol/names.h"
 #include "task.h"
 #include "words.h"

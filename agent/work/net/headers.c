@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "agent/work/frame.h"
-#include "challenge.h"
 #include "http_answer.h"
 #include "http_date.h"
+#include "protocol/challenge.h"
 #include "protocol/names.h"
 #include "task.h"
 #include "words.h"
