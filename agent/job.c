@@ -279,6 +279,7 @@ void job_allow_progress(struct job *job, uint64_t whole_usec) {
 
 void job_give_up(struct job *job, enum refusal refusal) {
 	job->given_up = refusal;
+	job->task = fields_free(job->task); /* With the secret that it may have. */
 	job->end_usec = 0; /* Progress does not put it off any more. */
 	if (job->child)
 		child_end(job->child);
