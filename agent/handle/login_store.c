@@ -70,12 +70,20 @@ void login_answer_unchanged(struct login *login, const struct account *account) 
 	session_send(session);
 }
 
+/* Turned from one way into the other: for the audit log, in which that must be found. */
+static const char *login_turn(const struct login *login) {
+	if (!login->old || account_signs(login->old) == account_signs(login->stored))
+		return NULL;
+	return account_signs(login->stored) ? "signs" : "signs-no-more";
+}
+
 static void login_stored(int error, void *userdata) {
 	struct login *login = userdata;
 	struct session *session = login->session;
 	const struct audit_entry entry = {.op = login->replaces ? "replace" : "login",
 		.url = session->url,
 		.account = login->name,
+		.decision = login_turn(login),
 		.peer = &session->peer};
 
 	login->is_storing = false;

@@ -106,7 +106,7 @@ def refusals() -> dict[str, int]:
 
 def request_members() -> set[str]:
     """Every member that a request is read for."""
-    text = source("protocol/request_read.c") + source("protocol/request_release.c")
+    text = "".join(source(f"protocol/request_{part}.c") for part in ("read", "release", "sign"))
     calls = r'(?:take_\w+|copy_text|json_get_\w+|json_member)\(\w+, "([a-z-]+)"'
     return set(re.findall(calls, text)) | set(re.findall(r'\{"([a-z-]+)", &request->', text))
 
@@ -169,7 +169,8 @@ def test_no_name_on_the_page_is_unknown_to_the_code():
 
 def test_every_member_of_a_request_is_explained_and_no_other():
     explained = set()
-    with_table = ("get", "login", "seal", "propose", "publish", "yank", "owner", "revoke", "check")
+    with_table = ("get", "login", "seal", "propose", "publish", "yank", "owner", "revoke", "check",
+                  "key")
     for text in (section("2. Requests"), *(SECTIONS[f"`{kind}`"] for kind in with_table)):
         for row in table(text, "member"):
             explained |= {n.split(".")[-1] for n in quoted(row[0])}
@@ -269,11 +270,20 @@ def prepare(desk, kind: str) -> None:
     if kind == "init":
         return
     desk.init()
+    if kind == "key":
+        key = secret_in_pipe(SECRET_KEY)
+        assert "Ok" in desk.ask({"v": 1, "registry": {"index-url": CRATES_IO}, "kind": "login",
+                                 "url-source": "given", "asymmetric": True, "secret-in-pipe": True},
+                                [key])
+        os.close(key)
+        return
     desk.succeed("login", "--with-token", given=TOKEN + "\n")
     if kind == "unlock":
         desk.succeed("lock")
 
 
+# RFC 3231's own.
+SECRET_KEY = "k3.secret.fNYVuMvBgOlljt9TDohnaYLblghqaHoQquVZwgR6X12cBFHZLFsaU3q7X3k1Zn36"
 APPROVE = ("Passphrase to approve (^C denies): ", PASSPHRASE)
 # Nothing is missing in it that crates.io or its publishing guide wants.
 MANIFEST = """[package]
@@ -374,7 +384,7 @@ def test_every_example_is_answered_as_the_page_says(desk, paper, request_line, a
         del answer["Ok"]["token"], documented["Ok"]["token"]
         assert answer == documented
     for word in ("was", "state", "account", "index", "api", "dl", "replaced", "store", "level",
-                 "tokens"):
+                 "tokens", "type", "public"):
         assert answer["Ok"].get(word) == documented["Ok"].get(word), word
 
 
