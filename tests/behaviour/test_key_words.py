@@ -1,6 +1,7 @@
 """What the command line sends and says of accounts that sign, with a fake agent behind it."""
 
 import json
+import shlex
 import subprocess
 import time
 
@@ -8,6 +9,7 @@ import pytest
 
 from test_cli_words import (  # noqa: F401
     ACCOUNT, CRATES_IO, PROGRAM, agent, cpub, environment, ok, refused, run_on_terminal)
+from test_readme import blocks
 
 INDEX = "sparse+https://crates.corp.example/index/"
 # Of RFC 3231's sample key.
@@ -360,6 +362,25 @@ def test_what_the_agent_says_of_a_key_cannot_steer_the_terminal(cpub, agent):
     for words in (["key", "show"], ["login", "--asymmetric"]):
         text = cpub(*words, agent=fake).stdout.decode()
         assert text.count(clean) == 3 and "\x1b" not in text
+
+
+# What the README shows.
+
+def test_readme_shows_what_a_login_that_signs_says(cpub, agent, corp):
+    shown, _ = blocks("Signed requests")
+    command, *said = shown
+    done = cpub(*command.split()[2:], agent=agent(logged_in()))
+    assert done.stdout.decode().splitlines() == said
+
+
+def test_readme_shows_how_a_key_is_changed(cpub, agent, corp):
+    _, commands = blocks("Signed requests")
+    fake = agent(*[answered(**NEXT)] * len(commands))
+    for command in commands:
+        words = shlex.split(command, comments=True)
+        assert words[0] == "cpub-agent" and cpub(*words[1:], agent=fake).returncode == 0
+    assert [request.get("change") for request in fake.requests] == [None, "rotate", "finish"]
+    assert {request["registry"]["name"] for request in fake.requests} == {"corp"}
 
 
 # The list.
