@@ -17,6 +17,7 @@ struct cargo_config;
 
 #define CARGO_PROVIDER_NAME "cargo-credential-cpub"
 #define CARGO_PROVIDER_TOKEN "cargo:token"
+#define CARGO_PROVIDER_KEY "cargo:paseto"
 #define CARGO_PROVIDER_LIST "registry.global-credential-providers"
 
 struct cargo_provider {

@@ -52,7 +52,7 @@ static bool texts_are_utf8(const struct request *request) {
 	const char *const texts[] = {request->index_url, request->registry_name, request->account,
 		request->url_file, request->api, request->ca_pem, request->ca_file, request->proxy,
 		request->store, request->scope, request->crates, request->secret_in_file,
-		request->secret_in_keyring, request->wipe};
+		request->secret_in_keyring, request->wipe, request->subject};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (texts[i] && !print_is_utf8(texts[i]))

@@ -1,5 +1,5 @@
 /*
- * Tokens that lie in the clear: in cargo's files and in the environment. That
+ * Tokens, and keys that sign them, that lie in the clear: in cargo's files and in the environment. That
  * one is there is all that is found out. The files were read through veil.h, so
  * the tokens are not in this program; the environment came with it, and only
  * the names in it are looked at.
@@ -20,9 +20,9 @@
 #include "veil.h"
 
 #define CRATES_IO_NAME "crates-io"
-#define CRATES_IO_TOKEN "CARGO_REGISTRY_TOKEN"
 #define TOKEN_START "CARGO_REGISTRIES_"
 #define TOKEN_END "_TOKEN"
+#define KEY_END "_SECRET_KEY"
 #define IMPORT "cpub-agent import --from cargo --wipe"
 
 static void find_token(
@@ -38,22 +38,42 @@ static void find_token(
 				       "copied and shared");
 }
 
+/* Import leaves it: a key that was read may be used by others for ever, so a new one is better. */
+static void find_key(
+	struct findings *findings, const struct cargo_file *file, unsigned line, const char *name) {
+	bool is_user = file->source == URL_SOURCE_USER;
+
+	findings_add(findings, is_user ? "D03" : "D04", FINDING_BAD,
+		"plaintext private key in '%s' line %u (%s)", file->path, line, name);
+	if (is_user)
+		findings_fix(findings,
+			"make a new one with `cpub-agent login --asymmetric`, or keep this one "
+			"with `cpub-agent login --asymmetric --with-token`, and take it out");
+	else
+		findings_fix(findings, "remove its public key at the registry and take it out: "
+				       "projects are copied and shared");
+}
+
 static void find_in_table(struct findings *findings, const struct cargo_file *file,
 	const char *table, const char *name) {
-	static const char *const keys[] = {"token", "secret-key"};
+	static const struct {
+		const char *key;
+		void (*find)(struct findings *findings, const struct cargo_file *file,
+			unsigned line, const char *name);
+	} kinds[] = {{"token", find_token}, {"secret-key", find_key}};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		_cleanup_(freep) char *key = NULL;
 		unsigned line;
 
-		if (asprintf(&key, "%s%s", table, keys[i]) < 0) {
+		if (asprintf(&key, "%s%s", table, kinds[i].key) < 0) {
 			key = NULL;
 			findings->is_broken = true;
 			return;
 		}
 		line = toml_line(file->document, key);
 		if (line > 0)
-			find_token(findings, file, line, name);
+			kinds[i].find(findings, file, line, name);
 	}
 }
 
@@ -130,10 +150,11 @@ void doctor_tokens(struct findings *findings, const struct cargo_config *config)
 		findings_add(findings, "D03", FINDING_OK, "no plaintext token in cargo's files");
 }
 
-/* What cargo:token is for this registry: asked before us, behind us, or not at all. */
+/* What cargo's own provider is for this registry: asked before us, behind us, or not at all. */
 enum place { PLACE_BEFORE, PLACE_BEHIND, PLACE_NOWHERE };
 
-static enum place find_place(const struct cargo_config *config, const char *name) {
+static enum place find_place(
+	const struct cargo_config *config, const char *name, const char *provider) {
 	_cleanup_(cargo_providers_done) struct cargo_providers providers = {0};
 	_cleanup_(freep) char *error = NULL;
 	bool has_ours = false;
@@ -141,34 +162,68 @@ static enum place find_place(const struct cargo_config *config, const char *name
 	if (cargo_providers_find(config, name, &providers, &error) < 0)
 		return PLACE_NOWHERE;
 	for (size_t i = 0; i < providers.n; i++) {
-		if (strcmp(providers.items[i].program, CARGO_PROVIDER_TOKEN) == 0)
+		if (strcmp(providers.items[i].program, provider) == 0)
 			return has_ours ? PLACE_BEHIND : PLACE_BEFORE;
 		has_ours = has_ours || providers.items[i].is_ours;
 	}
 	return PLACE_NOWHERE;
 }
 
+/* A variable with a secret in it, and the provider of cargo's that reads it. */
+static const struct variable_kind {
+	const char *key; /* in cargo's files: "token" */
+	const char *end; /* of the name: "_TOKEN" */
+	const char *of_crates_io;
+	const char *provider;
+	const char *unused;
+} variable_kinds[] = {
+	{"token", TOKEN_END, "CARGO_REGISTRY" TOKEN_END, CARGO_PROVIDER_TOKEN,
+		"cargo does not use it"},
+	/* cargo takes it with `-Z asymmetric-token` alone (cargo, util/auth/mod.rs). */
+	{"secret-key", KEY_END, "CARGO_REGISTRY" KEY_END, CARGO_PROVIDER_KEY,
+		"stable cargo does not use it"},
+};
+
+static const struct variable_kind *variable_kind(const char *entry, size_t size) {
+	size_t start = strlen(TOKEN_START);
+
+	for (size_t i = 0; i < sizeof(variable_kinds) / sizeof(variable_kinds[0]); i++) {
+		const struct variable_kind *kind = &variable_kinds[i];
+		size_t end = strlen(kind->end);
+
+		if (size == strlen(kind->of_crates_io) &&
+			strncmp(entry, kind->of_crates_io, size) == 0)
+			return kind;
+		if (size > start + end && strncmp(entry, TOKEN_START, start) == 0 &&
+			strncmp(entry + size - end, kind->end, end) == 0)
+			return kind;
+	}
+	return NULL;
+}
+
 /* The value is not looked at: it is not even asked whether it is empty. */
 static void find_variable(struct findings *findings, const struct cargo_config *config,
-	const char *variable, const char *name) {
+	const struct variable_kind *kind, const char *variable, const char *name) {
 	static const char *const texts[] = {
-		[PLACE_BEFORE] = "cargo:token takes it before cpub-agent is asked",
-		[PLACE_BEHIND] = "cargo:token takes it where cpub-agent has no account",
-		[PLACE_NOWHERE] = "cargo does not use it",
+		[PLACE_BEFORE] = " takes it before cpub-agent is asked",
+		[PLACE_BEHIND] = " takes it where cpub-agent has no account",
+		[PLACE_NOWHERE] = "",
 	};
-	enum place place = find_place(config, name);
+	enum place place = find_place(config, name, kind->provider);
 
 	findings_add(findings, "D07", place == PLACE_BEFORE ? FINDING_BAD : FINDING_WARN,
-		"%s is set: %s, and every build script can read it", variable, texts[place]);
+		"%s is set: %s%s, and every build script can read it", variable,
+		place == PLACE_NOWHERE ? kind->unused : kind->provider, texts[place]);
 	findings_fix(findings, "unset %s", variable);
 }
 
 /* The name in one of the files that this variable belongs to, else the variable's own. */
-static char *find_name(const struct cargo_config *config, const char *variable) {
-	size_t start = strlen(TOKEN_START), end = strlen(TOKEN_END);
+static char *find_name(const struct cargo_config *config, const struct variable_kind *kind,
+	const char *variable) {
+	size_t start = strlen(TOKEN_START), end = strlen(kind->end);
 	char *own;
 
-	if (strcmp(variable, CRATES_IO_TOKEN) == 0)
+	if (strcmp(variable, kind->of_crates_io) == 0)
 		return strdup(CRATES_IO_NAME);
 	for (size_t i = 0; i < config->n_files; i++) {
 		_cleanup_(toml_strings_freep) char **names = NULL;
@@ -177,7 +232,7 @@ static char *find_name(const struct cargo_config *config, const char *variable) 
 		for (size_t j = 0; names && names[j]; j++) {
 			_cleanup_(freep) char *key = NULL, *theirs = NULL;
 
-			if (asprintf(&key, "registries.%s.token", names[j]) < 0)
+			if (asprintf(&key, "registries.%s.%s", names[j], kind->key) < 0)
 				return key = NULL;
 			(void) cargo_variable(key, &theirs);
 			if (theirs && strcmp(theirs, variable) == 0)
@@ -190,28 +245,20 @@ static char *find_name(const struct cargo_config *config, const char *variable) 
 	return own;
 }
 
-static bool is_token_variable(const char *entry, size_t size) {
-	size_t start = strlen(TOKEN_START), end = strlen(TOKEN_END);
-
-	if (size == strlen(CRATES_IO_TOKEN) && strncmp(entry, CRATES_IO_TOKEN, size) == 0)
-		return true;
-	return size > start + end && strncmp(entry, TOKEN_START, start) == 0 &&
-	       strncmp(entry + size - end, TOKEN_END, end) == 0;
-}
-
 void doctor_variables(struct findings *findings, const struct cargo_config *config) {
 	for (char **entry = environ; *entry; entry++) {
 		size_t size = strcspn(*entry, "=");
+		const struct variable_kind *kind = variable_kind(*entry, size);
 		_cleanup_(freep) char *variable = NULL, *name = NULL;
 
-		if (!is_token_variable(*entry, size))
+		if (!kind)
 			continue;
 		variable = strndup(*entry, size);
-		name = variable ? find_name(config, variable) : NULL;
+		name = variable ? find_name(config, kind, variable) : NULL;
 		if (!name) {
 			findings->is_broken = true;
 			return;
 		}
-		find_variable(findings, config, variable, name);
+		find_variable(findings, config, kind, variable, name);
 	}
 }

@@ -133,7 +133,8 @@ static int resolve(
 
 	if (token->is_asymmetric) {
 		r = import_token_fail(token, IMPORT_SKIPPED, EXIT_FAILED, "asymmetric",
-			"a key for signed tokens cannot be imported yet");
+			"a key that signs is not imported; give it to `cpub-agent login "
+			"--asymmetric --with-token`, or leave out --with-token and have a new one");
 		return r < 0 ? r : -ENOENT;
 	}
 	r = registry_resolve_own(token->name, config, ret, &error);

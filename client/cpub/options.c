@@ -30,6 +30,7 @@ const struct verb *const options_verbs[] = {
 	&verb_owner,
 	&verb_check,
 	&verb_revoke,
+	&verb_key,
 	&verb_setup,
 	&verb_doctor,
 	&verb_completion,

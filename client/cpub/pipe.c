@@ -14,6 +14,8 @@
 
 /* The longest secret, and a line end of two bytes. */
 #define STREAM_MAX ((size_t) TOKEN_MAX + 2)
+/* The longest text of a key that the agent takes; one of P-384 as PEM has some 300 bytes. */
+#define KEY_TEXT_MAX ((size_t) 4096)
 /* What every user may have: 256 pieces, since each splice takes one place in a pipe. */
 #define PIPE_SIZE (1024 * 1024)
 
@@ -66,7 +68,8 @@ static ssize_t move_piece(int to, size_t size, uint64_t deadline_usec) {
 	}
 }
 
-static int move_stdin(uint64_t deadline_usec, int *ret) {
+/* Up to the end, or to `size_max` bytes. */
+static int move_stdin(size_t size_max, uint64_t deadline_usec, size_t *ret_size, int *ret) {
 	_cleanup_(fd_closep) int reader = -1, writer = -1;
 	size_t moved = 0;
 	int ends[2];
@@ -77,8 +80,8 @@ static int move_stdin(uint64_t deadline_usec, int *ret) {
 	writer = ends[1];
 	/* Refused when the user's pipes together hold too much: then fewer pieces fit. */
 	(void) fcntl(writer, F_SETPIPE_SZ, PIPE_SIZE);
-	while (moved < STREAM_MAX) {
-		ssize_t n = move_piece(writer, STREAM_MAX - moved, deadline_usec);
+	while (moved < size_max) {
+		ssize_t n = move_piece(writer, size_max - moved, deadline_usec);
 
 		if (n < 0)
 			return (int) n;
@@ -88,16 +91,36 @@ static int move_stdin(uint64_t deadline_usec, int *ret) {
 	}
 	if (moved == 0)
 		return -ENODATA;
+	*ret_size = moved;
 	*ret = TAKE_FD(reader);
 	return 0;
 }
 
 int pipe_from_stdin(uint64_t timeout_usec, int *ret) {
 	uint64_t deadline_usec = call_deadline(timeout_usec);
+	size_t size;
 
 	if (isatty(STDIN_FILENO))
 		return -ENOTTY;
-	return stdin_is_pipe() ? lend_stdin(deadline_usec, ret) : move_stdin(deadline_usec, ret);
+	return stdin_is_pipe() ? lend_stdin(deadline_usec, ret)
+			       : move_stdin(STREAM_MAX, deadline_usec, &size, ret);
+}
+
+int pipe_whole_stdin(uint64_t timeout_usec, int *ret) {
+	_cleanup_(fd_closep) int fd = -1;
+	size_t size;
+	int r;
+
+	if (isatty(STDIN_FILENO))
+		return -ENOTTY;
+	/* One more than there may be, so that what is cut is not taken for a key. */
+	r = move_stdin(KEY_TEXT_MAX + 1, call_deadline(timeout_usec), &size, &fd);
+	if (r < 0)
+		return r;
+	if (size > KEY_TEXT_MAX)
+		return -EMSGSIZE;
+	*ret = TAKE_FD(fd);
+	return 0;
 }
 
 const char *pipe_advice(int error) {
@@ -107,10 +130,13 @@ const char *pipe_advice(int error) {
 		       "option "
 		       "out to be asked, or send the secret through a pipe";
 	case -ETIMEDOUT:
-		return "no secret came on standard input in time; send it as the first line, or "
-		       "wait longer with `--timeout SECONDS`";
+		return "the secret did not come on standard input in time; send it, and end the "
+		       "input, or wait longer with `--timeout SECONDS`";
 	case -ENODATA:
-		return "standard input is empty; send the secret as its first line";
+		return "standard input is empty; send the secret on it";
+	case -EMSGSIZE:
+		return "standard input has more than 4096 bytes, which no key has; send the key "
+		       "alone";
 	case -ENOBUFS:
 		return "standard input came in too many small pieces; send the secret in one";
 	case -EINVAL:

@@ -20,5 +20,12 @@
  */
 int pipe_from_stdin(uint64_t timeout_usec, int *ret);
 
-/* A sentence for a failure of pipe_from_stdin. Static text. */
+/*
+ * The same for a key, which may have several lines: all of standard input, up
+ * to its end, is moved into a pipe of its own, so that the agent finds it whole.
+ * -EMSGSIZE if that is more than 4096 bytes.
+ */
+int pipe_whole_stdin(uint64_t timeout_usec, int *ret);
+
+/* A sentence for a failure of the two. Static text. */
 const char *pipe_advice(int error);

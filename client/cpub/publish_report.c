@@ -9,10 +9,10 @@
 #include "protocol/json.h"
 #include "protocol/reply.h"
 #include "publish.h"
+#include "shell_word.h"
 #include "stop.h"
 
 #define SCHEMA 1
-#define SAFE "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,@%+"
 
 static const char *const state_names[] = {
 	[PARCEL_HERE] = "not-sent",
@@ -114,17 +114,6 @@ static void say_states(const struct publish *publish, const struct print *print)
 	}
 }
 
-static void write_word(FILE *text, const char *word) {
-	if (*word && word[strspn(word, SAFE)] == '\0') {
-		fprintf(text, " %s", word);
-		return;
-	}
-	fputs(" '", text);
-	for (; *word; word++)
-		fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, text);
-	fputc('\'', text);
-}
-
 /* The same words, once more. */
 static void say_resume(const struct publish *publish, const struct print *print) {
 	const struct command *command = publish->command;
@@ -142,7 +131,7 @@ static void say_resume(const struct publish *publish, const struct print *print)
 			fputs(" --resume", text);
 			is_said = true;
 		}
-		write_word(text, command->argv[i]);
+		shell_word_write(text, command->argv[i]);
 	}
 	if (!is_said)
 		fputs(" --resume", text);

@@ -71,12 +71,14 @@ enum exit_code verb_show(const struct command *command, const struct verb_answer
 }
 
 enum exit_code verb_take_secret(const struct command *command, int *ret) {
+	uint64_t timeout_usec =
+		command->timeout_usec > 0 ? command->timeout_usec : SECRET_TIMEOUT_USEC;
 	int r;
 
 	if (!command->with_secret)
 		return EXIT_DONE;
-	r = pipe_from_stdin(
-		command->timeout_usec > 0 ? command->timeout_usec : SECRET_TIMEOUT_USEC, ret);
+	r = command->asymmetric ? pipe_whole_stdin(timeout_usec, ret)
+				: pipe_from_stdin(timeout_usec, ret);
 	if (r < 0)
 		return print_usage(&command->print, "%s", pipe_advice(r));
 	return EXIT_DONE;

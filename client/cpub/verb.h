@@ -59,6 +59,15 @@ struct command {
 	bool replace;
 	bool all;
 
+	/* login of an account that signs */
+	bool asymmetric;
+	const char *subject;
+	const char *footer_key;
+
+	/* key */
+	bool finish;
+	bool cancel;
+
 	/* import */
 	const char *from;
 	bool wipe;
@@ -158,6 +167,7 @@ extern const struct verb verb_unyank;
 extern const struct verb verb_owner;
 extern const struct verb verb_revoke;
 extern const struct verb verb_check;
+extern const struct verb verb_key;
 
 /* How the agent answered. */
 struct verb_answer {
@@ -206,7 +216,7 @@ enum exit_code verb_run(struct command *command, struct request *request,
 enum exit_code verb_run_judged(struct command *command, const struct request *request,
 	enum exit_code (*judge)(const struct command *command, const struct json *ok));
 
-/* Moves standard input into *ret if the command asks for it, else leaves *ret. */
+/* Moves standard input, a line or a whole key, into *ret if the command asks for it, else leaves *ret. */
 enum exit_code verb_take_secret(const struct command *command, int *ret);
 
 /* Copies a text of the command line into a request: false, and said, without memory. */

@@ -207,7 +207,9 @@ const struct verb verb_import = {
 		"configuration.\n"
 		"A token whose registry only a project or the environment names is left: log in "
 		"with\n"
-		"--index for it. In the keyring cargo keeps each token under its URL.\n",
+		"--index for it. In the keyring cargo keeps each token under its URL. A key that "
+		"signs\n"
+		"(secret-key) is left: `login --asymmetric --with-token` takes one.\n",
 	.options = options,
 	.run = run,
 };

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "key_text.h"
 #include "protocol/json.h"
 #include "protocol/request.h"
 #include "verb.h"
@@ -16,7 +17,29 @@ static void show_notes(const struct print *print, const struct json *account) {
 	if (proxy)
 		print_row(print, "proxy", PRINT_PLAIN, "%s", proxy);
 	if (verb_flag(account, "readable"))
-		print_row(print, "warning", PRINT_WARN, "any program of yours can read this one");
+		print_row(print, "warning", PRINT_WARN,
+			key_text_signs(account)
+				? "any program of yours can have a token signed for reads"
+				: "any program of yours can read this one");
+}
+
+/* "bearer", or "signs (k3.pid.…)", and the day. */
+static void show_secret(const struct print *print, const struct json *account) {
+	const char *pid = key_text_signs(account) ? verb_text(account, "pid") : NULL;
+	int64_t added = verb_number(account, "added", -1);
+	char day[PRINT_SHORT_SIZE];
+
+	print_row(print, pid ? "key" : "token", PRINT_PLAIN, "%s%s%s%s%s",
+		pid ? "signs (" : verb_text(account, "type"), pid ? pid : "", pid ? ")" : "",
+		added >= 0 ? ", added " : "", added >= 0 ? print_day(added, day) : "");
+}
+
+static void show_next_key(const struct print *print, const struct json *account) {
+	const char *next = json_string(json_member(account, "next-pid"));
+
+	if (next)
+		print_row(print, "next key", PRINT_WARN,
+			"%s; `cpub-agent key rotate --finish` once it is registered", next);
 }
 
 /* What the person told of the token at login. */
@@ -41,8 +64,6 @@ static void show_account(const struct print *print, const struct json *account) 
 	const char *index = verb_text(account, "index");
 	const char *api = json_string(json_member(account, "api"));
 	const char *dl = json_string(json_member(account, "dl"));
-	int64_t added = verb_number(account, "added", -1);
-	char day[PRINT_SHORT_SIZE];
 
 	print_line("%s", verb_index_name(index));
 	print_row(print, "account", PRINT_PLAIN, "%s%s", verb_text(account, "account"),
@@ -55,11 +76,10 @@ static void show_account(const struct print *print, const struct json *account) 
 		print_row(print, "api", PRINT_WARN, "unpinned; `cpub-agent trust` asks the index");
 	if (dl)
 		print_row(print, "downloads", PRINT_PLAIN, "%s", dl);
-	if (added >= 0)
-		print_row(print, "token", PRINT_PLAIN, "%s, added %s", verb_text(account, "type"),
-			print_day(added, day));
-	else
-		print_row(print, "token", PRINT_PLAIN, "%s", verb_text(account, "type"));
+	show_secret(print, account);
+	if (key_text_signs(account))
+		key_text_show_claims(print, account);
+	show_next_key(print, account);
 	show_told(print, account);
 	show_notes(print, account);
 }
@@ -94,8 +114,7 @@ const struct verb verb_list = {
 	.summary = "Show the accounts in the store",
 	.help = "Usage: cpub-agent list\n"
 		"\n"
-		"Shows the accounts in the store and where their tokens may go, never a token. "
-		"Asks\n"
-		"for the passphrase if the store is locked.\n",
+		"Shows the accounts in the store and where their tokens may go, never a token or a\n"
+		"private key. Asks for the passphrase if the store is locked.\n",
 	.run = run,
 };

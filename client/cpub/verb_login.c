@@ -1,7 +1,8 @@
 /*
  * Login: the client finds out which registry is meant and how it is reached,
- * as cargo would; the agent shows that, asks, and stores. The token goes from
- * the terminal or standard input to the agent, never through here.
+ * as cargo would; the agent shows that, asks, and stores. A token goes from the
+ * terminal or standard input to the agent, a key from standard input, never
+ * through here.
  */
 
 #include <errno.h>
@@ -10,7 +11,9 @@
 #include <time.h>
 
 #include "destination.h"
+#include "key_text.h"
 #include "protocol/json.h"
+#include "protocol/names.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "verb.h"
@@ -49,22 +52,70 @@ static void show_token(const struct print *print, const struct json *ok) {
 			"any program of yours can read this one, build scripts too");
 }
 
-static void show(const struct command *command, const struct json *ok) {
-	const struct print *print = &command->print;
+static const char *use_words(const struct json *ok) {
+	return strcmp(verb_text(ok, "for"), "read") == 0 ? ", for reads alone" : "";
+}
+
+static void show_origin(const struct print *print, const struct json *ok) {
 	const char *api = json_string(json_member(ok, "api"));
 	const char *dl = json_string(json_member(ok, "dl"));
-	bool is_for_read = strcmp(verb_text(ok, "for"), "read") == 0;
 
-	print_line("Logged in to %s as account '%s'%s.", verb_index_name(verb_text(ok, "index")),
-		verb_text(ok, "account"), is_for_read ? ", for reads alone" : "");
-	print_row(print, "index", PRINT_PLAIN, "%s", verb_text(ok, "index"));
 	if (api)
 		print_row(print, "api", PRINT_PLAIN, "%s", api);
 	else
 		print_row(print, "api", PRINT_WARN,
-			"unpinned: the agent sends no request of its own with this token");
+			"unpinned: the agent sends no request of its own with this %s",
+			key_text_signs(ok) ? "key" : "token");
 	if (dl)
 		print_row(print, "downloads", PRINT_PLAIN, "%s", dl);
+}
+
+/* What became of the one that was there, and who can have what. */
+static void show_key(const struct print *print, const struct json *ok) {
+	if (verb_flag(ok, "unchanged"))
+		print_row(print, "key", PRINT_GOOD, "the one that is stored already");
+	else if (verb_flag(ok, "replaced"))
+		print_row(print, "key", PRINT_WARN,
+			"took the place of what was there, which stays valid until it is removed "
+			"at the registry");
+	if (verb_flag(ok, "readable"))
+		print_row(print, "warning", PRINT_WARN,
+			"any program of yours can have a token signed for reads, build scripts "
+			"too");
+}
+
+/* The registry has to be told the public key, unless it took a token of it just now. */
+static void show_signing(const struct command *command, const struct json *ok) {
+	const struct print *print = &command->print;
+	const char *checked = verb_text(ok, "checked");
+	_cleanup_(freep) char *place = key_text_place(command, ok);
+	_cleanup_(freep) char *trust = key_text_command(command, "trust", NULL);
+
+	print_line("Logged in to %s, account '%s'%s: requests are signed.",
+		place ? place : verb_text(ok, "index"), verb_text(ok, "account"), use_words(ok));
+	print_line(strcmp(checked, "valid") == 0 ? "The registry knows this key:"
+						 : "Register this key at the registry:");
+	key_text_show(ok, "public", "pid");
+	show_origin(print, ok);
+	key_text_show_claims(print, ok);
+	show_key(print, ok);
+	show_check(print, ok);
+	if (strcmp(checked, "unregistered") == 0)
+		print_line("The registry does not know it yet. When it does: %s",
+			trust ? trust : "cpub-agent trust");
+}
+
+static void show(const struct command *command, const struct json *ok) {
+	const struct print *print = &command->print;
+
+	if (key_text_signs(ok)) {
+		show_signing(command, ok);
+		return;
+	}
+	print_line("Logged in to %s as account '%s'%s.", verb_index_name(verb_text(ok, "index")),
+		verb_text(ok, "account"), use_words(ok));
+	print_row(print, "index", PRINT_PLAIN, "%s", verb_text(ok, "index"));
+	show_origin(print, ok);
 	show_token(print, ok);
 	show_check(print, ok);
 }
@@ -111,6 +162,25 @@ static enum exit_code ask(struct command *command, const struct request *request
 	return verb_show(command, &answer, show, false);
 }
 
+static enum exit_code take_signing(const struct command *command, struct request *request) {
+	const char *footer_key = command->footer_key;
+
+	if (!command->asymmetric && (command->subject || footer_key))
+		return print_usage(
+			&command->print, "--subject and --footer-key go with --asymmetric only");
+	if (command->subject && !claim_is_valid(command->subject))
+		return print_usage(&command->print,
+			"--subject takes up to 256 printable ASCII characters, no blank, quote or "
+			"backslash among them");
+	if (footer_key && strcmp(footer_key, "kip") != 0 && strcmp(footer_key, "kid") != 0)
+		return print_usage(&command->print, "--footer-key takes kip or kid");
+	if (!verb_set(command, &request->subject, command->subject))
+		return EXIT_FAILED;
+	request->is_asymmetric = command->asymmetric;
+	request->wants_kid = footer_key && strcmp(footer_key, "kid") == 0;
+	return EXIT_DONE;
+}
+
 static enum exit_code take_options(const struct command *command, struct request *request) {
 	if (!verb_set(command, &request->account, command->account) ||
 		!verb_set(command, &request->api, command->api) ||
@@ -128,7 +198,7 @@ static enum exit_code take_options(const struct command *command, struct request
 	request->no_check = command->no_check;
 	request->replace = command->replace;
 	request->secret_in_pipe = command->with_secret;
-	return EXIT_DONE;
+	return take_signing(command, request);
 }
 
 static enum exit_code run(struct command *command) {
@@ -160,16 +230,20 @@ static const struct verb_option options[] = {
 	{"crates", 0, OPTION_TEXT, offsetof(struct command, crates)},
 	{"no-check", 0, OPTION_FLAG, offsetof(struct command, no_check)},
 	{"replace", 0, OPTION_FLAG, offsetof(struct command, replace)},
+	{"asymmetric", 0, OPTION_FLAG, offsetof(struct command, asymmetric)},
+	{"subject", 0, OPTION_TEXT, offsetof(struct command, subject)},
+	{"footer-key", 0, OPTION_TEXT, offsetof(struct command, footer_key)},
 	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_login = {
 	.name = "login",
-	.summary = "Store a registry's token",
+	.summary = "Store a registry's token, or make a key",
 	.help = "Usage: cpub-agent login [--registry NAME | --index URL] [--account NAME]\n"
 		"                        [--with-token] [--replace] [--for read] [--expires WHEN]\n"
 		"                        [--scope WORDS] [--crates WORDS] [--api URL] [--allow-http]\n"
 		"                        [--no-check]\n"
+		"                        [--asymmetric [--subject S] [--footer-key kip|kid]]\n"
 		"\n"
 		"Looks at the registry's index without a token, shows which API and download URLs it\n"
 		"names, asks for the token, tries it where the registry lets it, and stores it\n"
@@ -179,9 +253,10 @@ const struct verb verb_login = {
 		"  --index URL         A registry by its index, sparse+https://… or https://…\n"
 		"  --account NAME      A name of your own, for several tokens of one registry\n"
 		"                      (the default: default); cargo's provider takes it as well\n"
-		"  --with-token        The first line of standard input is the token\n"
-		"  --replace           Another token takes the place of the one that is there; the\n"
-		"                      passphrase is asked\n"
+		"  --with-token        The first line of standard input is the token; with --asymmetric\n"
+		"                      all of it is the private key\n"
+		"  --replace           Another token or key takes the place of the one that is there;\n"
+		"                      the passphrase is asked\n"
 		"  --for read          A token for reads alone, of a registry that wants one for every\n"
 		"                      read; build scripts can have that one, and not the other\n"
 		"  --expires WHEN      When the token ends, if you know: 90d, 12h, 2027-02-20. You are\n"
@@ -192,6 +267,11 @@ const struct verb verb_login = {
 		"  --allow-http        Let the token go over plain http, on this machine only\n"
 		"  --no-check          Ask neither index nor registry. The account stays unpinned: the\n"
 		"                      agent sends no request of its own with the token\n"
+		"  --asymmetric        Make a key that signs a token for each request (RFC 3231), and\n"
+		"                      print its public half, for the registry. With --with-token take\n"
+		"                      your own instead: a k3.secret. text, or unencrypted PEM of P-384\n"
+		"  --subject S         What its tokens claim to come from, if the registry told you\n"
+		"  --footer-key KEY    How they name the key: kip, as cargo does, or kid, as RFC 3231\n"
 		"\n"
 		"A private CA and a proxy are taken from CARGO_HTTP_CAINFO, CARGO_HTTP_PROXY, your own\n"
 		"cargo configuration, SSL_CERT_FILE and https_proxy, never from a project's file, and\n"

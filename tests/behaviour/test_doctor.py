@@ -14,6 +14,8 @@ INDEX = "sparse+https://registry.example/index/"
 CORP = f'[registries.corp]\nindex = "{INDEX}"\n'
 IMPORT = "cpub-agent import --from cargo --wipe"
 SETUP = "cpub-agent setup cargo"
+NEW_KEY = ("make a new one with `cpub-agent login --asymmetric`, or keep this one with `cpub-agent "
+           "login --asymmetric --with-token`, and take it out")
 
 
 def project(desk, text):
@@ -111,7 +113,12 @@ MISCONFIGURED = {
     "a token of a registry": (
         CORP + f'token = "{TOKEN}"\n', "", {}, "D03", "bad", "config.toml' line 3 (corp)", IMPORT),
     "a secret key": (
-        CORP + 'secret-key = "k3.secret.abc"\n', "", {}, "D03", "bad", "line 3 (corp)", IMPORT),
+        CORP + 'secret-key = "k3.secret.abc"\n', "", {}, "D03", "bad",
+        "plaintext private key in '", NEW_KEY),
+    "a secret key in a project": (
+        None, '[registries.corp]\nsecret-key = "k3.secret.abc"\n', {}, "D04", "bad",
+        "project/.cargo/config.toml' line 2 (corp)",
+        "remove its public key at the registry and take it out: projects are copied and shared"),
     "a token in a comment": (
         f"# {TOKEN}\n", "", {}, "D03", "bad", "looks like a crates.io token",
         "revoke it at https://crates.io/settings/tokens and take it out"),
@@ -131,6 +138,13 @@ MISCONFIGURED = {
     "a token in the environment that wins": (
         CORP, "", {"CARGO_REGISTRY_TOKEN": TOKEN}, "D07", "bad", "before cpub-agent is asked",
         "unset CARGO_REGISTRY_TOKEN"),
+    "a secret key in the environment": (
+        CORP, "", {"CARGO_REGISTRIES_CORP_SECRET_KEY": "k3.secret.abc"}, "D07", "warn",
+        "stable cargo does not use it", "unset CARGO_REGISTRIES_CORP_SECRET_KEY"),
+    "a secret key in the environment that wins": (
+        CORP + 'credential-provider = "cargo:paseto"\n', "",
+        {"CARGO_REGISTRIES_CORP_SECRET_KEY": "k3.secret.abc"}, "D07", "bad",
+        "cargo:paseto takes it before", "unset CARGO_REGISTRIES_CORP_SECRET_KEY"),
     "a token in the environment behind us": (
         None, "", {"CARGO_REGISTRY_TOKEN": TOKEN}, "D07", "warn", "where cpub-agent has no account",
         "unset CARGO_REGISTRY_TOKEN"),

@@ -150,7 +150,8 @@ def test_import_leaves_keys_that_sign(serving, registry):
     keep(serving, '[registries.local]\nsecret-key = "k3.secret.x"\n')
     configure(serving, local=registry)
     done = take_over(serving, registry)
-    assert done.returncode == 1 and "cannot be imported yet" in done.stdout
+    assert done.returncode == 1
+    assert "`cpub-agent login --asymmetric --with-token`" in done.stdout
     assert accounts(serving) == []
 
 

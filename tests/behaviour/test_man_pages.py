@@ -22,6 +22,7 @@ VERB_FILES = sorted((ROOT / "client/cpub").glob("verb_*.c"))
 VERBS = sorted(path.stem.removeprefix("verb_") for path in VERB_FILES)
 # Names that are made of a registry's name, and what the pages call them.
 MADE = {"CARGO_REGISTRIES_NAME_INDEX", "CARGO_REGISTRIES_NAME_TOKEN",
+        "CARGO_REGISTRIES_NAME_SECRET_KEY",
         "CARGO_REGISTRIES_NAME_CREDENTIAL_PROVIDER", "CARGO_REGISTRY_CREDENTIAL_PROVIDER",
         "CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS"}
 
@@ -212,8 +213,9 @@ def test_every_variable_that_the_client_reads_is_on_the_page_and_no_other():
     told = variables(page("cpub-agent")["ENVIRONMENT"])
     read = read_variables("client/cpub") | read_variables("protocol") | {"NO_COLOR", "TERM"}
     assert read - told == set()
-    # doctor only looks whether the one is set; the other is told not to reach the agent.
-    assert told - read == MADE | {"CARGO_REGISTRY_TOKEN", "CPUB_ASKPASS"}
+    # doctor only looks whether the first are set; the last is told not to reach the agent.
+    assert told - read == MADE | {
+        "CARGO_REGISTRY_TOKEN", "CARGO_REGISTRY_SECRET_KEY", "CPUB_ASKPASS"}
 
 
 def test_every_variable_of_the_provider_and_the_daemon_is_on_its_page():
