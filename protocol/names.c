@@ -13,6 +13,7 @@
 #define LOGIN_MAX 128
 #define SHA256_HEX_SIZE 64
 #define CLAIM_MAX 256
+#define SIGNED_TOKEN "v3.public."
 
 static bool name_is_valid(const char *name, const char *first, const char *all, size_t size_max) {
 	size_t size = strnlen(name, size_max + 1);
@@ -70,6 +71,20 @@ bool token_is_valid(const void *bytes, size_t size) {
 		return false;
 	for (size_t i = 0; i < size; i++) {
 		if (token[i] < 0x20 || token[i] > 0x7e)
+			return false;
+	}
+	return true;
+}
+
+bool signed_token_is_valid(const void *bytes, size_t size) {
+	static const char alphabet[] = LETTERS DIGITS "_.-";
+	const size_t start = strlen(SIGNED_TOKEN);
+	const char *token = bytes;
+
+	if (size <= start || size > SIGNED_TOKEN_MAX || memcmp(token, SIGNED_TOKEN, start) != 0)
+		return false;
+	for (size_t i = start; i < size; i++) {
+		if (!memchr(alphabet, token[i], sizeof(alphabet) - 1))
 			return false;
 	}
 	return true;

@@ -38,6 +38,11 @@ bool sha256_hex_is_valid(const char *text);
 bool account_name_is_valid(const char *name);
 /* 1 to TOKEN_MAX bytes of 0x20 to 0x7e: what cargo takes in an Authorization header, less TAB. */
 bool token_is_valid(const void *bytes, size_t size);
+/*
+ * A token of a signed request, as PASETO writes it: `v3.public.` and more of [A-Za-z0-9_.-], at
+ * most SIGNED_TOKEN_MAX bytes in all. It says nothing of the signature.
+ */
+bool signed_token_is_valid(const void *bytes, size_t size);
 
 /*
  * What a registry gives out to be claimed in a signed request, a subject or a challenge: 1 to

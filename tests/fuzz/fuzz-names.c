@@ -71,6 +71,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
 		check(strlen(text) <= 150 && !strpbrk(text, "/%\\ ") && !strstr(text, ".."));
 	if (sha256_hex_is_valid(text))
 		check(strlen(text) == 64);
-	(void) token_is_valid(bytes, size); /* Only that it reads no further than size. */
+	/* Beside what they say: that they read no further than size. */
+	(void) token_is_valid(bytes, size);
+	if (signed_token_is_valid(bytes, size))
+		check(size <= SIGNED_TOKEN_MAX && strlen(text) == size &&
+			strncmp(text, "v3.public.", 10) == 0 && !strpbrk(text, " \"\\/+=\r\n"));
 	return 0;
 }

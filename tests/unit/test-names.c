@@ -117,6 +117,7 @@ static void test_names_refuse_the_empty_text(void **state) {
 	assert_false(sha256_hex_is_valid(""));
 	assert_false(token_is_valid("", 0));
 	assert_false(token_is_valid(NULL, 0));
+	assert_false(signed_token_is_valid(NULL, 0));
 	assert_int_equal(registry_url_canonical("", &url), -EINVAL);
 	assert_int_equal(web_url_canonical("", &url), -EINVAL);
 	assert_null(url);
@@ -142,6 +143,34 @@ static void test_names_judge_every_byte(void **state) {
 		assert_int_equal(account_name_is_valid(later),
 			is_letter || is_digit || strchr("._-", i));
 		assert_int_equal(token_is_valid(text, 1), i >= 0x20 && i <= 0x7e);
+	}
+}
+
+static void test_names_know_a_signed_token(void **state) {
+	char longest[SIGNED_TOKEN_MAX + 1];
+
+	(void) state;
+	assert_true(signed_token_is_valid("v3.public.a", 11));
+	assert_true(signed_token_is_valid("v3.public.Az09_-.Az09_-", 23));
+	assert_false(signed_token_is_valid("v3.public.", 10));
+	assert_false(signed_token_is_valid("v3.public", 9));
+	assert_false(signed_token_is_valid("v4.public.a", 11));
+	assert_false(signed_token_is_valid("V3.public.a", 11));
+	assert_false(signed_token_is_valid("v3.local.aa", 11));
+	assert_false(signed_token_is_valid(" v3.public.a", 12));
+	memset(longest, 'a', sizeof(longest));
+	memcpy(longest, "v3.public.", 10);
+	assert_true(signed_token_is_valid(longest, SIGNED_TOKEN_MAX));
+	assert_false(signed_token_is_valid(longest, SIGNED_TOKEN_MAX + 1));
+	for (int i = 0; i <= UINT8_MAX; i++) {
+		const bool is_good = i > 0 && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+						     "abcdefghijklmnopqrstuvwxyz0123456789_.-", i);
+
+		for (size_t at = 10; at < 13; at++) {
+			longest[at] = (char) i;
+			assert_int_equal(signed_token_is_valid(longest, 13), is_good);
+			longest[at] = 'a';
+		}
 	}
 }
 
@@ -343,6 +372,7 @@ int main(int argc, char **argv) {
 		cmocka_unit_test(test_web_urls_match_vectors),
 		cmocka_unit_test(test_names_refuse_the_empty_text),
 		cmocka_unit_test(test_names_judge_every_byte),
+		cmocka_unit_test(test_names_know_a_signed_token),
 		cmocka_unit_test(test_registry_url_judges_every_byte_of_a_host),
 		cmocka_unit_test(test_registry_url_never_takes_another_for_crates_io),
 		cmocka_unit_test(test_registry_url_tells_what_it_is),

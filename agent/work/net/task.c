@@ -157,8 +157,14 @@ static enum refusal net_task_check_url(const struct net_task *task) {
 	return leaves_machine || is_shown_to_proxy ? REFUSAL_PLAIN_HTTP : REFUSAL_NONE;
 }
 
+/* One that a registry gave out, or one that was signed for this request, which is longer. */
+static bool token_may_be_sent(const struct secret *token) {
+	return token_is_valid(secret_peek(token), secret_size(token)) ||
+	       signed_token_is_valid(secret_peek(token), secret_size(token));
+}
+
 enum refusal net_task_check(const struct net_task *task, char **ret_detail) {
-	if (task->token && !token_is_valid(secret_peek(task->token), secret_size(task->token)))
+	if (task->token && !token_may_be_sent(task->token))
 		return REFUSAL_BAD_TOKEN;
 	if (task->crate && !crate_name_is_valid(task->crate))
 		return REFUSAL_BAD_NAME;
