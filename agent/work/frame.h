@@ -44,7 +44,7 @@ enum field {
 	FIELD_SUBJECT,		/* may be absent */
 	FIELD_OPERATION,	/* u64: enum operation */
 	FIELD_ISSUED,		/* u64: Unix time that the token says */
-	FIELD_CHALLENGE,	/* of the registry; may be absent */
+	FIELD_CHALLENGE, /* of the registry; may be absent. Of net: with a 401, also in a refusal */
 	FIELD_FOOTER_KEY,	/* u64: enum footer_key */
 
 	/* ask: what kind of question, text above it, prompt; terminal sent along -> secret */
@@ -81,7 +81,7 @@ enum field {
 	FIELD_HINT,	       /* u64: enum hint */
 	FIELD_WARNINGS,	       /* cleaned lines; seal and inspect, too */
 	FIELD_RETRY_AFTER,     /* u64: Unix time */
-	FIELD_DATE,	       /* u64: Unix time of the answer's Date header; any errand */
+	FIELD_DATE, /* u64: Unix time of the answer's Date header; any errand, also in a refusal */
 	FIELD_DONE,	       /* u64: bytes, in a progress frame; seal, too */
 	FIELD_TOTAL,	       /* u64: bytes, in a progress frame; seal, too; of a list, how many there are */
 	FIELD_MESSAGE,	       /* what the registry says of a success, cleaned */

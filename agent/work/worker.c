@@ -102,8 +102,28 @@ static int worker_receive(struct worker_task *ret) {
 	return 0;
 }
 
-/* A refusal goes out alone: what a worker put into its answer before it failed does not. */
-static int worker_refuse(enum refusal refusal, const char *detail) {
+/*
+ * What a worker put into its answer before it failed does not go out, but for these two: what a
+ * server says of the time, and wants to hear with the next request, is good whatever it refuses,
+ * and who is to ask again better needs it.
+ */
+static int worker_keep(const struct fields *made, struct fields *answer) {
+	static const uint8_t kept[] = {FIELD_DATE, FIELD_CHALLENGE};
+
+	for (size_t i = 0; i < sizeof(kept); i++) {
+		const uint8_t *bytes;
+		size_t size;
+
+		int r = fields_get(made, kept[i], &bytes, &size);
+		if (r == 0)
+			r = fields_put(answer, kept[i], bytes, size);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+static int worker_refuse(enum refusal refusal, const char *detail, const struct fields *made) {
 	_cleanup_(fields_freep) struct fields *answer = NULL;
 
 	int r = fields_new(&answer);
@@ -113,6 +133,9 @@ static int worker_refuse(enum refusal refusal, const char *detail) {
 	if (r < 0)
 		return r;
 	r = fields_put_string(answer, FIELD_DETAIL, detail);
+	if (r < 0)
+		return r;
+	r = worker_keep(made, answer);
 	if (r < 0)
 		return r;
 	return frame_send(WORKER_SOCKET, FRAME_ANSWER, answer, NULL, 0);
@@ -127,7 +150,7 @@ static int worker_work(worker_function work, struct worker_task *task) {
 		return r;
 	enum refusal refusal = work(task->fields, task->fds, task->n_fds, answer, &detail);
 	if (refusal != REFUSAL_NONE)
-		return worker_refuse(refusal, detail);
+		return worker_refuse(refusal, detail, answer);
 	return frame_send(WORKER_SOCKET, FRAME_ANSWER, answer, NULL, 0);
 }
 

@@ -17,7 +17,8 @@
 /*
  * Does the work. Fills `answer` and returns REFUSAL_NONE, or returns a refusal
  * and may leave a text for people in *ret_detail (freed by the caller; never a
- * secret). The descriptors stay the caller's.
+ * secret); of what is in `answer` by then, FIELD_DATE and FIELD_CHALLENGE go
+ * along. The descriptors stay the caller's.
  */
 typedef enum refusal (*worker_function)(struct fields *task, const int *fds, size_t n_fds,
 	struct fields *answer, char **ret_detail);

@@ -107,7 +107,7 @@ def test_net_refuses_a_config_that_names_no_usable_api(body):
     answer = fetch(reply(200, body))
     assert answer.refusal == "index-invalid"
     assert answer.detail
-    assert set(answer.fields) == {"REFUSAL", "DETAIL"}
+    assert set(answer.fields) == {"REFUSAL", "DETAIL", "DATE"}
 
 
 # Answers that are no config.json.

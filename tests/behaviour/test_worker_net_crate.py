@@ -173,7 +173,7 @@ def test_file_without_a_usable_line_is_refused(body):
     answer = read(body)
     assert answer.refusal == "index-invalid"
     assert "exactly this name" in answer.detail
-    assert answer.fields.keys() == {"REFUSAL", "DETAIL"}
+    assert answer.fields.keys() == {"REFUSAL", "DETAIL", "DATE"}
 
 
 # Sizes.

@@ -7,8 +7,8 @@
 #include "agent/work/frame.h"
 #include "api_answer.h"
 #include "api_request.h"
+#include "headers.h"
 #include "http.h"
-#include "http_date.h"
 #include "owners.h"
 #include "progress.h"
 #include "task.h"
@@ -102,13 +102,6 @@ static enum refusal act_conclude(const struct net_task *task, enum refusal refus
 	return r < 0 ? REFUSAL_OUTCOME_UNKNOWN : REFUSAL_NONE;
 }
 
-static void act_put_date(const struct http_answer *http, struct fields *answer) {
-	uint64_t date;
-
-	if (http->date && http_date_read(http->date, &date) == 0)
-		(void) fields_put_u64(answer, FIELD_DATE, date); /* Nothing hangs on it. */
-}
-
 enum refusal act_run(const struct net_task *task, struct fields *answer, char **ret_detail) {
 	_cleanup_(http_answer_done) struct http_answer http = HTTP_ANSWER_NULL;
 	bool has_left = false;
@@ -128,6 +121,6 @@ enum refusal act_run(const struct net_task *task, struct fields *answer, char **
 		return refusal;
 	refusal = act_conclude(task, refusal, &http, *ret_detail, answer);
 	if (refusal == REFUSAL_NONE)
-		act_put_date(&http, answer);
+		(void) headers_put(task, &http, answer); /* What became of the act is told. */
 	return refusal;
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "protocol/cleanup.h"
+
 /* One word of the header: a token, or the inside of a quoted string. */
 struct word {
 	const char *start;
@@ -69,36 +71,77 @@ static char *word_copy(const struct word *word) {
 	return copy;
 }
 
+/* A header, and how far it is read. */
+struct walk {
+	const char *at;
+	bool is_in_cargo;
+};
+
 /*
- * A header is a list of `scheme`, `scheme token68` and `scheme name=value, …`,
- * so a token is a parameter's name if `=` follows it, and a scheme if not.
+ * Reads on to the next parameter of a `Cargo` challenge; false if there is none. A
+ * header is a list of `scheme`, `scheme token68` and `scheme name=value, …`, so a
+ * token is a parameter's name if `=` follows it, and a scheme if not.
  */
-int challenge_login_url(const char *header, char **ret) {
-	bool is_cargo = false;
-	const char *p = header;
+static bool walk_next(struct walk *walk, struct word *ret_name, struct word *ret_value) {
+	do {
+		walk->at += strspn(walk->at, " \t,=");
+		const char *end = token_read(walk->at, ret_name);
+		if (ret_name->size == 0)
+			return false;
 
-	for (;;) {
-		struct word name, value;
-		p += strspn(p, " \t,=");
-		p = token_read(p, &name);
-		if (name.size == 0)
-			return -ENOENT;
-
-		const char *next = skip_blank(p);
-		if (*next != '=') {
-			is_cargo = word_is(&name, "Cargo");
-			continue;
+		const char *next = skip_blank(end);
+		if (*next == '=') {
+			end = value_read(skip_blank(next + 1), ret_value);
+			if (!end)
+				return false;
+		} else {
+			walk->is_in_cargo = word_is(ret_name, "Cargo");
 		}
-		p = value_read(skip_blank(next + 1), &value);
-		if (!p)
-			return -ENOENT;
-		if (!is_cargo || !word_is(&name, "login_url"))
-			continue;
+		walk->at = end;
+		if (*next == '=' && walk->is_in_cargo)
+			return true;
+	} while (true);
+}
 
+int challenge_login_url(const char *header, char **ret) {
+	struct walk walk = {.at = header};
+	struct word name, value;
+
+	while (walk_next(&walk, &name, &value)) {
+		if (!word_is(&name, "login_url"))
+			continue;
 		char *copy = word_copy(&value);
 		if (!copy)
 			return -ENOMEM;
 		*ret = copy;
 		return 0;
 	}
+	return -ENOENT;
+}
+
+/* An `=` behind a token: Base64 with padding, say, that wants quotes. Then it is not all of it. */
+static bool word_is_cut(const struct word *word) {
+	return !word->is_quoted && word->start[word->size] == '=';
+}
+
+int challenge_claim(const char *header, char **ret) {
+	_cleanup_(freep) char *claim = NULL;
+	struct walk walk = {.at = header};
+	struct word name, value;
+
+	while (walk_next(&walk, &name, &value)) {
+		if (!word_is(&name, "challenge"))
+			continue;
+		_cleanup_(freep) char *copy = word_copy(&value);
+		if (!copy)
+			return -ENOMEM;
+		if (word_is_cut(&value) || (claim && strcmp(claim, copy) != 0))
+			return -ENOENT;
+		free(claim);
+		claim = TAKE_PTR(copy);
+	}
+	if (!claim)
+		return -ENOENT;
+	*ret = TAKE_PTR(claim);
+	return 0;
 }

@@ -8,3 +8,9 @@
  * 0 and the text in *ret (caller frees), unchecked; -ENOENT; or -ENOMEM.
  */
 int challenge_login_url(const char *header, char **ret);
+
+/*
+ * In the same way, the `challenge` that the next signed request is to claim (RFC 3231).
+ * -ENOENT also if there are several that differ: whichever was taken, it may be the wrong one.
+ */
+int challenge_claim(const char *header, char **ret);

@@ -12,8 +12,8 @@
 #include "act.h"
 #include "crate_file.h"
 #include "errand.h"
+#include "headers.h"
 #include "http.h"
-#include "http_date.h"
 #include "task.h"
 #include "words.h"
 
@@ -71,26 +71,18 @@ static enum refusal net_withhold(const struct net_task *task, enum refusal refus
 	return net_task_is_act(task) ? REFUSAL_OUTCOME_UNKNOWN : REFUSAL_INDEX_INVALID;
 }
 
-static int net_put_date(const struct http_answer *http, struct fields *answer) {
-	uint64_t date;
-
-	if (!http->date || http_date_read(http->date, &date) < 0)
-		return 0;
-	return fields_put_u64(answer, FIELD_DATE, date);
-}
-
 /* One of the errands that change nothing. */
 static enum refusal net_look(
 	const struct net_task *task, struct fields *answer, char **ret_detail) {
 	_cleanup_(http_answer_done) struct http_answer http = HTTP_ANSWER_NULL;
 
 	enum refusal refusal = net_fetch(task, &http, ret_detail);
-	if (refusal == REFUSAL_NONE)
-		refusal = errand_read(task, &http, answer, ret_detail);
 	if (refusal != REFUSAL_NONE)
 		return refusal;
-	int r = net_put_date(&http, answer);
-	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
+	refusal = errand_read(task, &http, answer, ret_detail);
+	/* Also beside a refusal. */
+	int r = headers_put(task, &http, answer);
+	return refusal == REFUSAL_NONE && r < 0 ? refusal_from_errno(r) : refusal;
 }
 
 static enum refusal net_work(struct fields *fields, const int *fds, size_t n_fds,
