@@ -168,6 +168,8 @@ enum errand {
 	ERRAND_OWNERS_REMOVE,
 	ERRAND_OWNERS_LIST, /* perhaps without a token */
 	ERRAND_REVOKE,
+	/* GET of FIELD_URL as it is, never with a token: an answer of any status tells the time */
+	ERRAND_CLOCK,
 	_ERRAND_MAX,
 };
 

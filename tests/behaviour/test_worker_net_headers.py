@@ -1,6 +1,7 @@
 """worker-net: what the headers of an answer tell beside it, its time and its challenge."""
 
 import json
+import threading
 import time
 from email.utils import formatdate
 
@@ -12,7 +13,7 @@ from registry import Registry
 from scan import traces
 from test_worker_sign import paserk, public, task as sign_task
 from verify import Verifier
-from web_play import Relay, reply, serving
+from web_play import Relay, dripping, reply, serving, silent
 from wire import act, act_at, answer_bytes, saying
 from worker_program import ERRAND, ask_worker
 
@@ -170,6 +171,93 @@ def test_refusal_tells_nothing_else_that_was_found_before_it():
 def test_look_that_nobody_answered_tells_no_time():
     answer = ask_worker("net", {"URL": "https://127.0.0.1:1/config.json"})
     assert answer.refusal == "network" and set(answer.fields) == {"REFUSAL", "DETAIL"}
+
+
+# The time alone.
+
+def clock(answer, **fields):
+    return fetch(answer, "CLOCK", **fields)
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 401, 403, 404, 500, 503])
+def test_clock_is_read_whatever_the_answer(status):
+    body = b"" if status == 204 else b"x" * 100000
+    got = clock(dated(status, body, Location="https://x.example/"))
+    assert got.refusal == "none"
+    assert (got.number("DATE"), got.number("HTTP_STATUS")) == (THEN, status)
+    assert set(got.fields) == {"DATE", "HTTP_STATUS"}
+
+
+def test_clock_follows_no_redirect():
+    with serving(dated(200)) as second:
+        assert clock(dated(307, Location=second.url())).number("HTTP_STATUS") == 307
+        assert not second.requests
+
+
+def test_clock_asks_for_the_url_as_it_is_and_shows_nothing():
+    with serving(dated(200)) as server:
+        url = server.url().replace("/index/config.json", "/api/root")
+        assert ask_worker("net", {"URL": url, "ERRAND": ERRAND["CLOCK"]}).refusal == "none"
+        (path, headers), = server.requests
+    assert path == "/api/root" and sorted(headers) == ["Accept", "Host", "User-Agent"]
+
+
+def test_clock_never_has_a_token():
+    with serving(dated(200)) as server:
+        task = {"URL": server.url(), "ERRAND": ERRAND["CLOCK"], "TOKEN": TOKEN}
+        assert ask_worker("net", task).refusal == "internal"
+        assert not server.requests
+
+
+@pytest.mark.parametrize("date", ["", "soon", "1700000000", "Sunday, 06-Nov-94 08:49:37 GMT"])
+def test_clock_without_a_date_that_can_be_read_tells_none(date):
+    got = clock(lambda handler: [
+        handler.send_response_only(200), handler.send_header("Date", date),
+        handler.send_header("Content-Length", "0"), handler.end_headers()])
+    assert got.refusal == "none" and set(got.fields) == {"HTTP_STATUS"}
+
+
+def test_clock_tells_the_challenge_too():
+    got = clock(dated(401, b"x" * 100000, WWW_Authenticate=WANTED))
+    assert got.fields["CHALLENGE"] == b"abc-123"
+
+
+@pytest.mark.parametrize("behave", [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\nDate: %s\r\n\r\n{}",
+    b"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Length: 500\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Length: 500\r\n\r\n{",
+    b"HTTP/1.1 200 OK\r\nDate: %s\r\nTransfer-Encoding: chunked\r\n\r\nno number\r\n"])
+def test_clock_needs_the_headers_only(behave):
+    got, _ = act_at(lambda peer: [peer.request(), peer.send(behave % DATE.encode())], "CLOCK",
+                    TOKEN=None, CRATE=None)
+    assert got.refusal == "none" and got.number("DATE") == THEN
+
+
+def test_clock_that_drips_is_left_at_its_second_byte():
+    began = time.monotonic()
+    with serving(dripping) as server:
+        server.gate = threading.Event()
+        got = ask_worker("net", {"URL": server.url(), "ERRAND": ERRAND["CLOCK"],
+                                 "TIMEOUT_MSEC": 60000})
+        server.gate.set()
+    assert got.refusal == "none" and abs(got.number("DATE") - time.time()) < 60
+    assert time.monotonic() - began < 50
+
+
+def test_clock_without_an_answer_is_refused(certificate):
+    with serving(silent) as server:
+        server.gate = threading.Event()
+        task = {"URL": server.url(), "ERRAND": ERRAND["CLOCK"], "TIMEOUT_MSEC": 300}
+        assert ask_worker("net", task).refusal == "network-timeout"
+        server.gate.set()
+    with serving(dated(200), (certificate.key, certificate.chain)) as server:
+        assert clock_at(server.url()).refusal == "tls"
+    assert clock_at("http://192.0.2.1/").refusal == "bad-url"
+    assert clock_at("http://192.0.2.1").refusal == "plain-http"
+
+
+def clock_at(url):
+    return ask_worker("net", {"URL": url, "ERRAND": ERRAND["CLOCK"]})
 
 
 # Signed tokens.

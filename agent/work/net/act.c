@@ -54,6 +54,7 @@ static bool act_is_beyond_token(const struct net_task *task) {
 	case ERRAND_CONFIG:
 	case ERRAND_PROBE:
 	case ERRAND_CRATE:
+	case ERRAND_CLOCK:
 	case _ERRAND_MAX:
 		break;
 	}

@@ -206,6 +206,7 @@ static bool answer_says_done(const struct reading *reading, const struct api_ans
 	case ERRAND_CONFIG:
 	case ERRAND_PROBE:
 	case ERRAND_CRATE:
+	case ERRAND_CLOCK:
 	case _ERRAND_MAX:
 		break;
 	}

@@ -56,6 +56,7 @@ static int api_request_put_url(const struct net_task *task, struct api_request *
 	case ERRAND_CONFIG:
 	case ERRAND_PROBE:
 	case ERRAND_CRATE:
+	case ERRAND_CLOCK:
 	case _ERRAND_MAX:
 		return -EINVAL;
 	}

@@ -171,6 +171,12 @@ static enum refusal errand_read_crate(const struct net_task *task, const struct 
 	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
 }
 
+/* Whatever it says, it has been here, and its headers tell the rest. */
+static enum refusal errand_read_clock(const struct http_answer *http, struct fields *answer) {
+	int r = fields_put_u64(answer, FIELD_HTTP_STATUS, (uint64_t) http->status);
+	return r < 0 ? refusal_from_errno(r) : REFUSAL_NONE;
+}
+
 enum refusal errand_read(const struct net_task *task, const struct http_answer *http,
 	struct fields *answer, char **ret_detail) {
 	switch (task->errand) {
@@ -180,6 +186,8 @@ enum refusal errand_read(const struct net_task *task, const struct http_answer *
 		return errand_read_probe(task, http, answer, ret_detail);
 	case ERRAND_CRATE:
 		return errand_read_crate(task, http, answer, ret_detail);
+	case ERRAND_CLOCK:
+		return errand_read_clock(http, answer);
 	case ERRAND_PUBLISH:
 	case ERRAND_YANK:
 	case ERRAND_UNYANK:

@@ -174,7 +174,9 @@ static CURLcode http_set_common(CURL *curl, const struct http_request *request) 
 		{CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
 		/* The proxy's headers are not the registry's, nor the other way round. */
 		{CURLOPT_SUPPRESS_CONNECT_HEADERS, 1}, {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE},
-		{CURLOPT_FORBID_REUSE, 1}, {CURLOPT_MAXFILESIZE, (long) request->body_max},
+		{CURLOPT_FORBID_REUSE, 1},
+		/* It ends the headers before their end (0: never); where a part will do, not they. */
+		{CURLOPT_MAXFILESIZE, request->takes_cut ? 0 : (long) request->body_max},
 		{CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MSEC}, {CURLOPT_NOPROGRESS, 0},
 		{CURLOPT_UPLOAD, request->body != NULL},
 		{CURLOPT_TIMEOUT_MS, msec > 0 ? (long) msec : 1}, /* For libcurl 0 is "never". */

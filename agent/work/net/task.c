@@ -19,6 +19,8 @@
 #define NEEDS_USERS 8u
 #define NEEDS_FILES 16u
 #define IS_ACT 32u
+/* … and with which it must not be. */
+#define NO_TOKEN 64u
 
 static const unsigned needs[_ERRAND_MAX] = {
 	[ERRAND_PROBE] = NEEDS_TOKEN,
@@ -30,6 +32,7 @@ static const unsigned needs[_ERRAND_MAX] = {
 	[ERRAND_OWNERS_REMOVE] = IS_ACT | NEEDS_TOKEN | NEEDS_CRATE | NEEDS_USERS,
 	[ERRAND_OWNERS_LIST] = IS_ACT | NEEDS_CRATE,
 	[ERRAND_REVOKE] = IS_ACT | NEEDS_TOKEN,
+	[ERRAND_CLOCK] = NO_TOKEN,
 };
 
 void net_task_done(struct net_task *task) {
@@ -79,7 +82,8 @@ static int net_task_read_times(const struct fields *fields, struct net_task *tas
 static bool net_task_has_all(const struct net_task *task, size_t n_fds) {
 	unsigned had = (task->token ? NEEDS_TOKEN : 0) | (task->crate ? NEEDS_CRATE : 0) |
 		       (task->version ? NEEDS_VERSION : 0) | (task->users ? NEEDS_USERS : 0) |
-		       (n_fds == NET_N_FILES ? NEEDS_FILES : 0) | IS_ACT;
+		       (n_fds == NET_N_FILES ? NEEDS_FILES : 0) |
+		       (task->token ? 0 : NO_TOKEN) | IS_ACT;
 
 	return (needs[task->errand] & ~had) == 0;
 }
