@@ -59,10 +59,14 @@ DEFINE_FREE(OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
 
 int p384_begin(void) {
 	/*
-	 * No configuration file: it could name code to load, and this process opens no file. And no
-	 * putting in order at the end of a process that is over then.
+	 * No configuration file: it could name code to load, and this process opens no file. No
+	 * putting in order at the end of a process that is over then. And neither the tables of
+	 * ciphers and digests from before there were providers, nor the words of errors, which
+	 * nobody sees: to fill them takes as long as to sign.
 	 */
-	const uint64_t options = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT;
+	const uint64_t options = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT |
+				 OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
+				 OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS;
 
 	if (OPENSSL_init_crypto(options, NULL) != 1)
 		return -EIO;
