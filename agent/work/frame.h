@@ -33,9 +33,9 @@ enum field {
 	FIELD_KEY,
 
 	/*
-	 * sign: an errand, perhaps with a key -> the key, or what is public of it; or with what is
-	 * claimed, FIELD_INDEX_URL as it came, and FIELD_CRATE, FIELD_VERSION and FIELD_CHECKSUM
-	 * as the operation has them -> FIELD_TOKEN.
+	 * sign: an errand, perhaps with a key -> the key, or what is public of it; or with a key,
+	 * what is public of it, and what is claimed, FIELD_INDEX_URL as it came, and FIELD_CRATE,
+	 * FIELD_VERSION and FIELD_CHECKSUM as the operation has them -> FIELD_TOKEN.
 	 */
 	FIELD_SIGN_ERRAND = 21, /* u64: enum sign_errand */
 	FIELD_PASERK,		/* private key, `k3.secret.…`; where one is read, a PEM text, too */
@@ -206,7 +206,7 @@ enum sign_errand {
 	SIGN_MAKE_KEY,	 /* -> FIELD_PASERK, FIELD_PUBLIC, FIELD_PID */
 	SIGN_READ_KEY,	 /* FIELD_PASERK in either form -> the same */
 	SIGN_PUBLIC_KEY, /* FIELD_PASERK -> FIELD_PUBLIC, FIELD_PID */
-	SIGN_REQUEST,	 /* FIELD_PASERK and the claims -> FIELD_TOKEN */
+	SIGN_REQUEST,	 /* FIELD_PASERK, its FIELD_PUBLIC and the claims -> FIELD_TOKEN */
 	_SIGN_ERRAND_MAX,
 };
 

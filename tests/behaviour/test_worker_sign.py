@@ -58,7 +58,7 @@ def errand(name, key=None, **how):
 
 def task(operation="yank", footer="kip", key=KEY, **more):
     """A task to sign; None takes a field away."""
-    fields = {"SIGN_ERRAND": SIGN["REQUEST"], "PASERK": paserk(key),
+    fields = {"SIGN_ERRAND": SIGN["REQUEST"], "PASERK": paserk(key), "PUBLIC": public(key),
               "OPERATION": OPERATION[operation], "ISSUED": ISSUED, "FOOTER_KEY": FOOTER[footer],
               "INDEX_URL": URL}
     fields |= {TAG[name]: value for name, value in ACTS[operation].items()} | more
@@ -222,6 +222,51 @@ def test_verifier_that_is_not_ours_refuses_one_that_says_another_thing(change, w
     assert not check(sign("publish", **change), act("publish")) and check.refused == [word]
 
 
+P = 2 ** 384 - 2 ** 128 - 2 ** 96 + 2 ** 32 - 1
+B = int("b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875a"
+        "c656398d8a2ed19d2a85c8edd3ec2aef", 16)
+
+
+def is_on_curve(x: int) -> bool:
+    return pow(x ** 3 - 3 * x + B, (P - 1) // 2, P) == 1
+
+
+def public_text(first: int, x: int) -> str:
+    return "k3.public." + encode(bytes([first]) + x.to_bytes(48, "big"))
+
+
+BAD_PUBLIC = {
+    "not on the curve": public_text(2, next(x for x in range(P) if not is_on_curve(x))),
+    # As a number modulo p it would be one.
+    "too high": public_text(2, next(x for x in range(P, 2 ** 384) if is_on_curve(x - P))),
+    "form 0": public_text(0, 0), "form 4": public_text(4, int.from_bytes(point(KEY)[1:], "big")),
+    "form 6": public_text(6, int.from_bytes(point(KEY)[1:], "big")),
+    "not compressed": "k3.public." + encode(KEY.public_key().public_bytes(
+        Encoding.X962, PublicFormat.UncompressedPoint)),
+    "short": public(KEY)[:-4], "long": public(KEY) + "AAAA", "padding": public(KEY) + "==",
+    "newline": public(KEY) + "\n", "NUL": public(KEY) + "\0", "empty": "",
+    "version 4": "k4" + public(KEY)[2:], "the private key": paserk(KEY),
+    "the id": key_id(public(KEY)), "a bit too many": public(KEY)[:-1] + "B",
+}
+
+
+@pytest.mark.parametrize("what", BAD_PUBLIC)
+def test_public_key_that_is_no_point_signs_nothing(what):
+    answer = ask_worker("sign", task(PUBLIC=BAD_PUBLIC[what]))
+    assert answer.refusal == "bad-key" and set(answer.fields) == {"REFUSAL"}
+
+
+def test_both_points_of_one_x_are_taken():
+    """Half of all keys have the one form, half the other."""
+    forms = set()
+    for number in range(1, 9):
+        key = ec.derive_private_key(number, ec.SECP384R1())
+        token = sign("yank", key=key)
+        assert Verifier(public(key), URL, now=lambda: ISSUED)(token, act("yank"))
+        forms.add(point(key)[0])
+    assert forms == {2, 3}
+
+
 def test_nonces_are_not_the_same_twice():
     """One nonce for two messages would give the key away; here not even one has it twice."""
     tokens = [sign("read") for _ in range(3)]
@@ -285,7 +330,7 @@ def test_claims_are_those_of_the_operation_no_more_and_no_less(operation, name):
     assert ask_worker("sign", task(operation, **{TAG[name]: other})).refusal == "internal"
 
 
-@pytest.mark.parametrize("absent", ["PASERK", "OPERATION", "ISSUED", "FOOTER_KEY", "INDEX_URL"])
+@pytest.mark.parametrize("absent", ["PASERK", "PUBLIC", "OPERATION", "ISSUED", "FOOTER_KEY", "INDEX_URL"])
 def test_task_with_a_hole_is_refused(absent):
     assert ask_worker("sign", task(**{absent: None})).refusal == "internal"
 

@@ -1,7 +1,7 @@
 /*
  * A text that is taken for a private key has one way to be written as PASERK, which is read as
- * the same key; a PASERK text that was read was that one already. What signs is not tried: it
- * sees claims that were checked.
+ * the same key; a PASERK text that was read was that one already. So it is with a public key.
+ * What signs is not tried: it sees claims that were checked.
  */
 
 #include <errno.h>
@@ -11,6 +11,8 @@
 #include "agent/work/sign/paserk.h"
 #include "protocol/secret.h"
 #include "tests/fuzz/fuzz.h"
+
+#define SOME PASERK_SECRET "fNYVuMvBgOlljt9TDohnaYLblghqaHoQquVZwgR6X12cBFHZLFsaU3q7X3k1Zn36"
 
 static void check_round_trip(
 	const struct p384_key *key, const struct secret *text, bool is_paserk) {
@@ -25,6 +27,25 @@ static void check_round_trip(
 	paserk_write_public(p384_key_point(key), public);
 	check(strlen(public) == PASERK_PUBLIC_SIZE - 1);
 	check(paserk_write_id(public, id) == 0 && strlen(id) == PASERK_ID_SIZE - 1);
+	same = p384_key_free(same);
+	check(paserk_read_pair(written, public, &same) == 0);
+	check(memcmp(p384_key_point(key), p384_key_point(same), P384_POINT_SIZE) == 0);
+}
+
+/* The text as the public key that goes with some private one. */
+static void check_public(const uint8_t *bytes, size_t size) {
+	_cleanup_(p384_key_freep) struct p384_key *pair = NULL;
+	_cleanup_(secret_freep) struct secret *some = NULL;
+	_cleanup_(freep) char *text = strndup((const char *) bytes, size);
+	char public[PASERK_PUBLIC_SIZE];
+
+	check(text && secret_from(SOME, strlen(SOME), &some) == 0);
+	int r = paserk_read_pair(some, text, &pair);
+	check(r == 0 || r == -EBADMSG);
+	if (!pair)
+		return;
+	paserk_write_public(p384_key_point(pair), public);
+	check(strcmp(public, text) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
@@ -44,5 +65,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
 	check(r == 0 || r == -EBADMSG);
 	if (of_pem)
 		check_round_trip(of_pem, text, false);
+	check_public(bytes, size);
 	return 0;
 }

@@ -65,6 +65,42 @@ static void test_paserk_reads_what_it_made(void **state) {
 	}
 }
 
+/* What it signs with is the same as if the point had been worked out. */
+static void test_paserk_reads_a_pair(void **state) {
+	_cleanup_(p384_key_freep) struct p384_key *key = NULL;
+	_cleanup_(p384_key_freep) struct p384_key *pair = NULL;
+	_cleanup_(secret_freep) struct secret *text = NULL;
+
+	(void) state;
+	assert_int_equal(secret_from(SAMPLE, strlen(SAMPLE), &text), 0);
+	assert_int_equal(paserk_read_secret(text, &key), 0);
+	assert_int_equal(paserk_read_pair(text, SAMPLE_PUBLIC, &pair), 0);
+	assert_memory_equal(p384_key_point(key), p384_key_point(pair), P384_POINT_SIZE);
+	assert_true(secret_equal(p384_key_scalar(key), p384_key_scalar(pair)));
+}
+
+static void test_paserk_refuses_a_pair_without_a_point(void **state) {
+	static const char *const texts[] = {
+		"",
+		"k3.public.",
+		SAMPLE,
+		SAMPLE_ID,
+		SAMPLE_PUBLIC "A",
+		/* No point has this x; nor this first byte. */
+		"k3.public.AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ",
+		"k3.public.BGDwjlyf8jAV3gm5Z7Kz9xAOcsKslt_Vwp5v-emjFzBHLCtcANzTaVEghTNEMj9PkQ",
+	};
+	_cleanup_(secret_freep) struct secret *text = NULL;
+	struct p384_key *pair = NULL;
+
+	(void) state;
+	assert_int_equal(secret_from(SAMPLE, strlen(SAMPLE), &text), 0);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(paserk_read_pair(text, texts[i], &pair), -EBADMSG);
+		assert_null(pair);
+	}
+}
+
 static void test_paserk_refuses_what_is_no_text_of_a_key(void **state) {
 	static const char *const texts[] = {
 		"k",
@@ -217,6 +253,8 @@ int main(int argc, char **argv) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paserk_of_the_sample_key),
 		cmocka_unit_test(test_paserk_reads_what_it_made),
+		cmocka_unit_test(test_paserk_reads_a_pair),
+		cmocka_unit_test(test_paserk_refuses_a_pair_without_a_point),
 		cmocka_unit_test(test_paserk_refuses_what_is_no_text_of_a_key),
 		cmocka_unit_test(test_paserk_refuses_zero_and_the_order_and_above),
 		cmocka_unit_test(test_base64url_refuses_bits_that_are_left_over),

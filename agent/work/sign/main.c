@@ -38,8 +38,7 @@ static void cut_line_end(struct secret *text) {
 	secret_shrink(text, size - (bytes[size - 2] == '\r' ? 2 : 1));
 }
 
-/* The key that the task brings along; as PEM, or with a line end, only where a person gives one. */
-static enum refusal key_read(const struct fields *task, bool is_given, struct p384_key **ret) {
+static enum refusal text_read(const struct fields *task, struct secret **ret) {
 	_cleanup_(secret_freep) struct secret *text = NULL;
 
 	int r = fields_get_secret(task, FIELD_PASERK, &text);
@@ -47,6 +46,18 @@ static enum refusal key_read(const struct fields *task, bool is_given, struct p3
 		return r == -ENOENT ? REFUSAL_INTERNAL : refusal_of(r);
 	if (secret_size(text) > KEY_TEXT_MAX)
 		return REFUSAL_BAD_KEY;
+	*ret = TAKE_PTR(text);
+	return REFUSAL_NONE;
+}
+
+/* A key alone; as PEM, or with a line end, only where a person gives one. */
+static enum refusal key_read(const struct fields *task, bool is_given, struct p384_key **ret) {
+	_cleanup_(secret_freep) struct secret *text = NULL;
+	int r;
+
+	enum refusal refusal = text_read(task, &text);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
 	if (is_given && text_is_pem(text)) {
 		r = p384_key_from_pem(text, ret);
 	} else {
@@ -54,6 +65,25 @@ static enum refusal key_read(const struct fields *task, bool is_given, struct p3
 			cut_line_end(text);
 		r = paserk_read_secret(text, ret);
 	}
+	return r < 0 ? refusal_of(r) : REFUSAL_NONE;
+}
+
+/*
+ * A key with what this program once said of it: both lie in one sealed record. Of a pair that was
+ * mixed up nothing comes but tokens that no registry takes: the nonce does not hang on the point.
+ */
+static enum refusal pair_read(const struct fields *task, struct p384_key **ret) {
+	_cleanup_(secret_freep) struct secret *text = NULL;
+	_cleanup_(freep) char *public = NULL;
+
+	enum refusal refusal = text_read(task, &text);
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	int r = fields_get_string(task, FIELD_PUBLIC, &public);
+	if (r == -ENOENT)
+		return REFUSAL_INTERNAL;
+	if (r == 0)
+		r = paserk_read_pair(text, public, ret);
 	return r < 0 ? refusal_of(r) : REFUSAL_NONE;
 }
 
@@ -122,7 +152,7 @@ static enum refusal sign(const struct fields *task, struct fields *answer, char 
 	enum refusal refusal = claims_read(task, &claims, ret_detail);
 	if (refusal != REFUSAL_NONE)
 		return refusal;
-	refusal = key_read(task, false, &key);
+	refusal = pair_read(task, &key);
 	if (refusal != REFUSAL_NONE)
 		return refusal;
 	int r = put_token(key, &claims, answer);

@@ -59,10 +59,14 @@ DEFINE_FREE(OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
 
 int p384_begin(void) {
 	/*
-	 * No configuration file: it could name code to load, and this process opens no file. And no
-	 * putting in order at the end of a process that is over then.
+	 * No configuration file: it could name code to load, and this process opens no file. No
+	 * putting in order at the end of a process that is over then. And neither the tables of
+	 * ciphers and digests from before there were providers, nor the words of errors, which
+	 * nobody sees: to fill them takes as long as to sign.
 	 */
-	const uint64_t options = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT;
+	const uint64_t options = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT |
+				 OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
+				 OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS;
 
 	if (OPENSSL_init_crypto(options, NULL) != 1)
 		return -EIO;
@@ -105,6 +109,26 @@ static int point_of(const BIGNUM *number, const EC_GROUP *group, uint8_t ret[P38
 	return 0;
 }
 
+/*
+ * The same of a point that is known. It costs a root, where a multiplication, or to check a
+ * signature, costs as much as to sign.
+ */
+static int point_read(const uint8_t known[P384_POINT_SIZE], const EC_GROUP *group,
+	uint8_t ret[P384_POINT_SIZE], uint8_t ret_long[LONG_POINT_SIZE]) {
+	_cleanup_(EC_POINT_clear_free_p) EC_POINT *point = EC_POINT_new(group);
+
+	if (!point)
+		return -ENOMEM;
+	/* With that it is on the curve, and by its length it is compressed. */
+	if (EC_POINT_oct2point(group, point, known, P384_POINT_SIZE, NULL) != 1)
+		return -EBADMSG;
+	if (EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, ret_long,
+		    LONG_POINT_SIZE, NULL) != LONG_POINT_SIZE)
+		return -EIO;
+	memcpy(ret, known, P384_POINT_SIZE);
+	return 0;
+}
+
 static int pair_new(const BIGNUM *number, const uint8_t point[LONG_POINT_SIZE], EVP_PKEY **ret) {
 	_cleanup_(OSSL_PARAM_BLD_free_p) OSSL_PARAM_BLD *list = OSSL_PARAM_BLD_new();
 	_cleanup_(EVP_PKEY_CTX_free_p) EVP_PKEY_CTX *maker =
@@ -129,8 +153,8 @@ static int pair_new(const BIGNUM *number, const uint8_t point[LONG_POINT_SIZE], 
 	return 0;
 }
 
-/* Takes the scalar, also on failure. */
-static int key_from(struct secret *scalar, struct p384_key **ret) {
+/* Takes the scalar, also on failure. Without a point, which may be NULL, it is worked out. */
+static int key_from(struct secret *scalar, const uint8_t *point, struct p384_key **ret) {
 	_cleanup_(p384_key_freep) struct p384_key *key = NULL;
 	_cleanup_(secret_freep) struct secret *owned = scalar;
 	_cleanup_(EC_GROUP_free_p) EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_secp384r1);
@@ -142,7 +166,8 @@ static int key_from(struct secret *scalar, struct p384_key **ret) {
 		return -ENOMEM;
 	int r = scalar_read(owned, group, &number);
 	if (r == 0)
-		r = point_of(number, group, key->point, long_point);
+		r = point ? point_read(point, group, key->point, long_point)
+			  : point_of(number, group, key->point, long_point);
 	if (r == 0)
 		r = pair_new(number, long_point, &key->pair);
 	if (r < 0)
@@ -164,16 +189,26 @@ int p384_key_new(struct p384_key **ret) {
 			return r;
 		if (RAND_priv_bytes(secret_bytes(scalar), P384_SCALAR_SIZE) != 1)
 			return -EIO;
-		r = key_from(TAKE_PTR(scalar), ret);
+		r = key_from(TAKE_PTR(scalar), NULL, ret);
 	} while (r == -EBADMSG);
 	return r;
 }
 
-int p384_key_from_scalar(const struct secret *scalar, struct p384_key **ret) {
+static int key_from_copy(
+	const struct secret *scalar, const uint8_t *point, struct p384_key **ret) {
 	struct secret *copy;
 
 	int r = secret_from(secret_peek(scalar), secret_size(scalar), &copy);
-	return r < 0 ? r : key_from(copy, ret);
+	return r < 0 ? r : key_from(copy, point, ret);
+}
+
+int p384_key_from_scalar(const struct secret *scalar, struct p384_key **ret) {
+	return key_from_copy(scalar, NULL, ret);
+}
+
+int p384_key_from_pair(const struct secret *scalar, const uint8_t point[P384_POINT_SIZE],
+	struct p384_key **ret) {
+	return key_from_copy(scalar, point, ret);
 }
 
 /* Without one, libcrypto would ask for a passphrase on the terminal. */
@@ -231,7 +266,7 @@ int p384_key_from_pem(const struct secret *pem, struct p384_key **ret) {
 	int r = check_pair(pair);
 	if (r == 0)
 		r = scalar_of(pair, &scalar);
-	return r < 0 ? r : key_from(scalar, ret);
+	return r < 0 ? r : key_from(scalar, NULL, ret);
 }
 
 struct p384_key *p384_key_free(struct p384_key *key) {

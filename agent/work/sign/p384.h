@@ -24,6 +24,12 @@ int p384_begin(void);
 int p384_key_new(struct p384_key **ret);
 /* 0 and a key, -EBADMSG if the scalar is not of that size, is zero, or is not below the order. */
 int p384_key_from_scalar(const struct secret *scalar, struct p384_key **ret);
+/*
+ * The same with its public point, so that it is not worked out again; -EBADMSG also if that is no
+ * point of the curve. That the two belong together is for the caller to know.
+ */
+int p384_key_from_pair(const struct secret *scalar, const uint8_t point[P384_POINT_SIZE],
+	struct p384_key **ret);
 /* Of an unencrypted PEM text, PKCS #8 or SEC 1. -EBADMSG if it is another kind of key, or none. */
 int p384_key_from_pem(const struct secret *pem, struct p384_key **ret);
 struct p384_key *p384_key_free(struct p384_key *key);

@@ -8,7 +8,7 @@
 
 #define HEADER_SIZE (sizeof(PASERK_SECRET) - 1)
 
-int paserk_read_secret(const struct secret *text, struct p384_key **ret) {
+static int scalar_read(const struct secret *text, struct secret **ret) {
 	_cleanup_(secret_freep) struct secret *scalar = NULL;
 	const char *bytes = (const char *) secret_peek(text);
 	size_t size = secret_size(text);
@@ -20,7 +20,35 @@ int paserk_read_secret(const struct secret *text, struct p384_key **ret) {
 		return r;
 	r = base64url_read(
 		bytes + HEADER_SIZE, size - HEADER_SIZE, secret_bytes(scalar), P384_SCALAR_SIZE);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(scalar);
+	return 0;
+}
+
+static int point_read(const char *text, uint8_t ret[P384_POINT_SIZE]) {
+	const size_t header = strlen(PASERK_PUBLIC);
+
+	if (strncmp(text, PASERK_PUBLIC, header) != 0)
+		return -EBADMSG;
+	return base64url_read(text + header, strlen(text + header), ret, P384_POINT_SIZE);
+}
+
+int paserk_read_secret(const struct secret *text, struct p384_key **ret) {
+	_cleanup_(secret_freep) struct secret *scalar = NULL;
+
+	int r = scalar_read(text, &scalar);
 	return r < 0 ? r : p384_key_from_scalar(scalar, ret);
+}
+
+int paserk_read_pair(const struct secret *text, const char *public, struct p384_key **ret) {
+	_cleanup_(secret_freep) struct secret *scalar = NULL;
+	uint8_t point[P384_POINT_SIZE];
+
+	int r = scalar_read(text, &scalar);
+	if (r == 0)
+		r = point_read(public, point);
+	return r < 0 ? r : p384_key_from_pair(scalar, point, ret);
 }
 
 int paserk_write_secret(const struct p384_key *key, struct secret **ret) {

@@ -19,6 +19,8 @@
 
 /* Reads `k3.secret.…`, whole: 0 and a key, -EBADMSG for anything else, -ENOMEM, -EIO. */
 int paserk_read_secret(const struct secret *text, struct p384_key **ret);
+/* The same with its `k3.public.…`, which the caller knows to be that key's. */
+int paserk_read_pair(const struct secret *text, const char *public, struct p384_key **ret);
 /* Back into that text. */
 int paserk_write_secret(const struct p384_key *key, struct secret **ret);
 
