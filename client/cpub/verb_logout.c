@@ -2,29 +2,44 @@
 #include <string.h>
 
 #include "destination.h"
+#include "key_text.h"
 #include "protocol/json.h"
 #include "protocol/request.h"
 #include "verb.h"
 
+/* What the registry still takes, since it was told nothing. */
+static void show_left(size_t n_tokens, size_t n_keys) {
+	if (n_tokens == 1)
+		print_line("The token itself stays valid at the registry until it is revoked there.");
+	else if (n_tokens > 1)
+		print_line("The tokens themselves stay valid at their registries until they are "
+			   "revoked there.");
+	if (n_keys == 1)
+		print_line("The key is erased. Remove its public half at the registry, too.");
+	else if (n_keys > 1)
+		print_line("The keys are erased. Remove their public halves at the registries, too.");
+}
+
 static void show(const struct command *command, const struct json *ok) {
-	const struct json *accounts = json_member(ok, "accounts");
-	const struct json *account = json_first(accounts);
+	const struct json *account = json_first(json_member(ok, "accounts"));
+	size_t n_tokens = 0, n_keys = 0;
 
 	(void) command;
 	if (!account) {
 		print_line("There was no such account.");
 		return;
 	}
-	for (; account; account = json_next(account))
+	for (; account; account = json_next(account)) {
+		if (key_text_signs(account))
+			n_keys++;
+		else
+			n_tokens++;
 		print_line("Removed account '%s'%s of %s from the store.",
 			verb_text(account, "account"),
 			strcmp(verb_text(account, "for"), "read") == 0 ? " (for reads alone)" : "",
 			verb_index_name(verb_text(account, "index")));
-	print_line(
-		json_n_elements(accounts) == 1
-			? "The token itself stays valid at the registry until it is revoked there."
-			: "The tokens themselves stay valid at their registries until they are "
-			  "revoked there.");
+	}
+	show_left(n_tokens, n_keys);
 }
 
 static enum exit_code run(struct command *command) {
@@ -64,13 +79,12 @@ static const struct verb_option options[] = {
 
 const struct verb verb_logout = {
 	.name = "logout",
-	.summary = "Remove a token from the store",
+	.summary = "Remove a token or key from the store",
 	.help = "Usage: cpub-agent logout [--registry NAME | --index URL]\n"
 		"                         [--account NAME] [--for read] | --all\n"
 		"\n"
-		"Removes a token from the store, and only there: at the registry it stays valid "
-		"until\n"
-		"it is revoked.\n"
+		"Removes a token or key from the store, and only there: at the registry a token stays\n"
+		"valid until it is revoked, and a public key until it is removed.\n"
 		"\n"
 		"  --registry NAME     A registry of cargo's configuration (the default: "
 		"crates-io)\n"

@@ -18,7 +18,7 @@ static void show_origin(const struct print *print, const struct json *ok, const 
 static void show(const struct command *command, const struct json *ok) {
 	const struct print *print = &command->print;
 
-	print_line(verb_flag(ok, "changed") ? "The token of account '%s' at %s may go here now:"
+	print_line(verb_flag(ok, "changed") ? "What account '%s' at %s sends may go here now:"
 					    : "Nothing has changed for account '%s' at %s:",
 		verb_text(ok, "account"), verb_index_name(verb_text(ok, "index")));
 	show_origin(print, ok, "api", "api", "old-api");
@@ -59,7 +59,7 @@ const struct verb verb_trust = {
 		"\n"
 		"Looks at the registry's index again, shows which API and download URLs were pinned\n"
 		"at login and which it names now, and pins those, with the CA and the proxy that\n"
-		"your configuration has now. Asks for the passphrase. The token stays.\n"
+		"your configuration has now. Asks for the passphrase. The token or key stays.\n"
 		"\n"
 		"  --registry NAME     A registry of cargo's configuration (the default: crates-io)\n"
 		"  --index URL         A registry by its index\n"

@@ -12,6 +12,7 @@ from test_cli_words import (  # noqa: F401
 from test_readme import blocks
 
 INDEX = "sparse+https://crates.corp.example/index/"
+CANONICAL = INDEX.rstrip("/")  # As the agent tells it.
 # Of RFC 3231's sample key.
 SECRET = "k3.secret.fNYVuMvBgOlljt9TDohnaYLblghqaHoQquVZwgR6X12cBFHZLFsaU3q7X3k1Zn36"
 PUBLIC = "k3.public.AmDwjlyf8jAV3gm5Z7Kz9xAOcsKslt_Vwp5v-emjFzBHLCtcANzTaVEghTNEMj9PkQ"
@@ -26,14 +27,14 @@ NO_NEXT = {"next-public": None, "next-pid": None}
 
 def logged_in(**members):
     return ok(**{
-        "kind": "login", "index": INDEX, "account": "default", "for": "all",
+        "kind": "login", "index": CANONICAL, "account": "default", "for": "all",
         "api": "https://crates.corp.example", "dl": "https://dl.corp.example",
         "replaced": False, "unchanged": False, "readable": False, "checked": "none",
         "check-detail": None, "shape": None, "type": "asymmetric", **KEY, **members})
 
 
 def answered(**members):
-    return ok(**{"kind": "key", "index": INDEX, "account": "default", "for": "all", **KEY,
+    return ok(**{"kind": "key", "index": CANONICAL, "account": "default", "for": "all", **KEY,
                  **NO_NEXT, "changed": False, **members})
 
 
@@ -56,7 +57,7 @@ def test_login_that_signs_sends_no_secret_and_says_what_to_register(cpub, agent,
         "url-source": "user", "url-file": str(corp), "asymmetric": True}]
     assert fake.secrets == [None]
     assert done.stdout.decode() == (
-        f"Logged in to registry 'corp' ({INDEX}), account 'default': requests are signed.\n"
+        f"Logged in to registry 'corp' ({CANONICAL}), account 'default': requests are signed.\n"
         "Register this key at the registry:\n"
         f"  {PUBLIC}\n"
         f"Its id is {PID}.\n"
@@ -76,7 +77,7 @@ def test_login_sends_subject_and_footer_key_and_all_other_options(cpub, agent):
         "api": "https://api.corp.example"}]
     text = done.stdout.decode()
     assert text.startswith(
-        f"Logged in to {INDEX}, account 'default', for reads alone: requests are signed.\n")
+        f"Logged in to {CANONICAL}, account 'default', for reads alone: requests are signed.\n")
     assert "  subject    me\n" in text
     assert "  footer     names the key as 'kid'\n" in text
 
@@ -143,7 +144,7 @@ def test_login_with_a_token_says_what_it_always_said(cpub, agent):
     nothing = dict.fromkeys(KEY)
     done = cpub("login", agent=agent(logged_in(type="bearer", **nothing)))
     text = done.stdout.decode()
-    assert text.startswith(f"Logged in to {INDEX} as account 'default'.\n")
+    assert text.startswith(f"Logged in to {CANONICAL} as account 'default'.\n")
     assert "  token      stored\n" in text and "key" not in text
 
 
@@ -271,7 +272,7 @@ def test_wrong_words_of_key_are_usage_errors(cpub, agent, words, hint):
 def test_key_show_prints_the_public_key_and_what_it_claims(cpub, agent):
     fake = agent(answered(subject="me", **{"footer-key": "kid"}))
     assert cpub("key", "show", agent=fake).stdout.decode() == (
-        f"The key of account 'default' at {INDEX}:\n"
+        f"The key of account 'default' at {CANONICAL}:\n"
         f"  {PUBLIC}\n"
         f"Its id is {PID}.\n"
         "  subject    me\n"
@@ -283,7 +284,7 @@ def test_key_show_prints_the_next_key_with_what_to_do(cpub, agent, corp):
     done = cpub("key", "show", "-q", "--registry", "corp", "--account", "work", "--for", "read",
                 agent=fake)
     assert done.stdout.decode() == (
-        f"The key of account 'work' at {INDEX} (for reads alone):\n"
+        f"The key of account 'work' at {CANONICAL} (for reads alone):\n"
         f"  {PUBLIC}\n"
         f"Its id is {PID}.\n"
         "The next key, which signs nothing yet:\n"
@@ -294,8 +295,8 @@ def test_key_show_prints_the_next_key_with_what_to_do(cpub, agent, corp):
 
 
 @pytest.mark.parametrize("changed,head", [
-    (True, f"Made the next key of account 'default' at {INDEX}:\n"),
-    (False, f"There is a next key of account 'default' at {INDEX} already:\n"),
+    (True, f"Made the next key of account 'default' at {CANONICAL}:\n"),
+    (False, f"There is a next key of account 'default' at {CANONICAL} already:\n"),
 ])
 def test_key_rotate_prints_the_next_key_with_what_to_do(cpub, agent, corp, changed, head):
     done = cpub("key", "rotate", "--registry", "corp",
@@ -317,7 +318,7 @@ def test_key_rotate_finish_says_to_remove_the_old_one(cpub, agent):
 def test_key_rotate_cancel_says_which_key_is_left(cpub, agent):
     done = cpub("key", "rotate", "--cancel", agent=agent(answered(changed=True)))
     assert done.stdout.decode() == (
-        f"Forgot the next key of account 'default' at {INDEX}. The key that signs:\n"
+        f"Forgot the next key of account 'default' at {CANONICAL}. The key that signs:\n"
         f"  {PUBLIC}\nIts id is {PID}.\n"
         "If you registered the next one, remove it at the registry.\n")
 
@@ -362,6 +363,20 @@ def test_what_the_agent_says_of_a_key_cannot_steer_the_terminal(cpub, agent):
     for words in (["key", "show"], ["login", "--asymmetric"]):
         text = cpub(*words, agent=fake).stdout.decode()
         assert text.count(clean) == 3 and "\x1b" not in text
+
+
+def test_logout_says_what_is_left_at_the_registry(cpub, agent):
+    signs, has_token = ({"index": CANONICAL, "account": "a", "for": "all", "type": kind}
+                        for kind in ("asymmetric", "bearer"))
+    fake = agent(*(ok(kind="logout", accounts=accounts)
+                   for accounts in ([signs], [signs, has_token], [signs, signs])))
+    key = "The key is erased. Remove its public half at the registry, too.\n"
+    token = "The token itself stays valid at the registry until it is revoked there.\n"
+    removed = f"Removed account 'a' of {CANONICAL} from the store.\n"
+    assert cpub("logout", agent=fake).stdout.decode() == removed + key
+    assert cpub("logout", agent=fake).stdout.decode() == 2 * removed + token + key
+    assert cpub("logout", agent=fake).stdout.decode() == 2 * removed + (
+        "The keys are erased. Remove their public halves at the registries, too.\n")
 
 
 # What the README shows.
