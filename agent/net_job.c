@@ -148,6 +148,7 @@ static void net_job_answered(
 		detail = NULL;
 		answer = NULL;
 	}
+	job->key = keypair_free(job->key); /* Nothing more is signed. */
 	job->done(refusal, detail, refusal == REFUSAL_NONE ? answer : NULL, job->userdata);
 }
 

@@ -1,0 +1,173 @@
+/* What registries tell of the time, and which challenges were signed: on clocks of ours. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "agent/agent.h"
+#include "agent/challenge_book.h"
+#include "agent/clock.h"
+
+#define URL "sparse+https://r.example/index"
+#define NOON 1800000000
+
+/* The clock that people set, and the one that nobody does. */
+static int64_t wall = NOON;
+static uint64_t since_boot_usec;
+
+time_t __wrap_time(time_t *ret);
+uint64_t __wrap_agent_now_usec(const struct agent *agent);
+
+time_t __wrap_time(time_t *ret) {
+	if (ret)
+		*ret = (time_t) wall;
+	return (time_t) wall;
+}
+
+uint64_t __wrap_agent_now_usec(const struct agent *agent) {
+	(void) agent;
+	return since_boot_usec;
+}
+
+static void pass(unsigned seconds) {
+	wall += seconds;
+	since_boot_usec += seconds * USEC_PER_SEC;
+}
+
+static int begin(void **state) {
+	static struct agent agent;
+
+	agent = (struct agent){0};
+	wall = NOON;
+	since_boot_usec = 1000 * USEC_PER_SEC;
+	*state = &agent;
+	return 0;
+}
+
+static int end(void **state) {
+	struct agent *agent = *state;
+
+	clocks_done(&agent->clocks);
+	return 0;
+}
+
+static int64_t ahead_of(struct agent *agent, const char *url) {
+	int64_t ahead = 12345;
+
+	assert_true(clock_is_known(agent, url, &ahead));
+	return ahead;
+}
+
+static void test_clock_is_not_known_before_a_registry_told(void **state) {
+	int64_t ahead = 7;
+
+	assert_false(clock_is_known(*state, URL, &ahead));
+	clock_learn(*state, "sparse+https://other.example", NOON);
+	assert_false(clock_is_known(*state, URL, &ahead));
+	assert_int_equal(ahead, 7);
+}
+
+static void test_clock_tells_how_far_ahead_the_registry_is(void **state) {
+	clock_learn(*state, URL, NOON + 400);
+	assert_int_equal(ahead_of(*state, URL), 400);
+	pass(100);
+	assert_int_equal(ahead_of(*state, URL), 400);
+	clock_learn(*state, URL, NOON + 100 - 61);
+	assert_int_equal(ahead_of(*state, URL), -61);
+}
+
+static void test_clock_that_is_set_right_counts_at_once(void **state) {
+	clock_learn(*state, URL, NOON + 4000);
+	wall += 4000;
+	assert_int_equal(ahead_of(*state, URL), 0);
+	wall -= 90000;
+	assert_int_equal(ahead_of(*state, URL), 90000);
+}
+
+static void test_clock_is_believed_for_ten_minutes(void **state) {
+	int64_t ahead;
+
+	clock_learn(*state, URL, NOON);
+	pass(CLOCK_TOLD_SEC);
+	assert_true(clock_is_known(*state, URL, &ahead));
+	pass(1);
+	assert_false(clock_is_known(*state, URL, &ahead));
+}
+
+static void test_answer_without_a_date_tells_nothing(void **state) {
+	int64_t ahead;
+
+	clock_learn(*state, URL, 0);
+	assert_false(clock_is_known(*state, URL, &ahead));
+	clock_learn(*state, URL, NOON + 70);
+	clock_learn(*state, URL, 0);
+	assert_int_equal(ahead_of(*state, URL), 70);
+}
+
+static void test_of_more_registries_than_there_are_places_the_oldest_goes(void **state) {
+	char url[64];
+	int64_t ahead;
+
+	for (unsigned i = 0; i <= CLOCKS_MAX; i++) {
+		(void) snprintf(url, sizeof(url), "sparse+https://r%u.example", i);
+		clock_learn(*state, url, wall + (int64_t) i);
+		pass(1);
+	}
+	assert_false(clock_is_known(*state, "sparse+https://r0.example", &ahead));
+	assert_int_equal(ahead_of(*state, "sparse+https://r1.example"), 1);
+	assert_int_equal(ahead_of(*state, url), CLOCKS_MAX);
+}
+
+static void test_each_challenge_is_used_once(void **state) {
+	struct agent *agent = *state;
+
+	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abc"), 0);
+	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abd"), 0);
+	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abc"), -EEXIST);
+	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abd"), -EEXIST);
+}
+
+static void test_the_same_challenge_of_another_registry_is_another(void **state) {
+	struct agent *agent = *state;
+
+	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abc"), 0);
+	assert_int_equal(challenge_book_use(&agent->challenges, URL "/x", "abc"), 0);
+}
+
+static void test_book_that_is_full_forgets_the_oldest(void **state) {
+	struct agent *agent = *state;
+	char challenge[32];
+
+	for (unsigned i = 0; i <= CHALLENGES_MAX; i++) {
+		(void) snprintf(challenge, sizeof(challenge), "c%u", i);
+		assert_int_equal(challenge_book_use(&agent->challenges, URL, challenge), 0);
+	}
+	assert_int_equal(challenge_book_use(&agent->challenges, URL, challenge), -EEXIST);
+	assert_int_equal(challenge_book_use(&agent->challenges, URL, "c1"), -EEXIST);
+	assert_int_equal(challenge_book_use(&agent->challenges, URL, "c0"), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		TEST(test_clock_is_not_known_before_a_registry_told),
+		TEST(test_clock_tells_how_far_ahead_the_registry_is),
+		TEST(test_clock_that_is_set_right_counts_at_once),
+		TEST(test_clock_is_believed_for_ten_minutes),
+		TEST(test_answer_without_a_date_tells_nothing),
+		TEST(test_of_more_registries_than_there_are_places_the_oldest_goes),
+		TEST(test_each_challenge_is_used_once),
+		TEST(test_the_same_challenge_of_another_registry_is_another),
+		TEST(test_book_that_is_full_forgets_the_oldest),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
