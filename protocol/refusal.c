@@ -128,7 +128,7 @@ static const struct {
 	[REFUSAL_ACCOUNT_UNKNOWN] = {"account-unknown", EXIT_NEEDS,
 		"this registry has no account of that name; see `cpub-agent list`"},
 	[REFUSAL_ACCOUNT_EXISTS] = {"account-exists", EXIT_FAILED,
-		"there is a token for this account already, and it stays; to put another in its place, "
+		"there is a token or a key for this account already, and it stays; to put another in its place, "
 		"give `--replace`"},
 	[REFUSAL_TOKEN_EXPIRED] = {"token-expired", EXIT_NEEDS,
 		"the token has expired, or does so within a minute; make a new one at the registry and "

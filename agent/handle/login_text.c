@@ -132,6 +132,8 @@ static void write_readers(FILE *out, const struct login *login) {
 	if (login->session->request->is_asymmetric && login->is_marked)
 		fprintf(out, "This registry wants a token for every read: any program of yours can have one\n"
 			     "signed for reads, build scripts too. None is good for anything else.\n");
+	else if (login->session->request->is_asymmetric && login->session->request->for_read)
+		fprintf(out, "For reads alone: any program of yours can have a token signed for reads.\n");
 	else if (login->session->request->for_read)
 		fprintf(out, "For reads alone: any program of yours can read this token, build scripts too.\n");
 	else if (login->is_marked)
@@ -235,8 +237,11 @@ int login_text_trust(const struct session *session, const struct account *old,
 
 	if (!out)
 		return -ENOMEM;
-	fprintf(out, pin ? "cpub-agent: let the token of this account go there from now on?\n"
-			 : "cpub-agent: show the index its token for reads, another way than before?\n");
+	if (!pin)
+		fprintf(out, "cpub-agent: show the index its token for reads, another way than before?\n");
+	else
+		fprintf(out, "cpub-agent: let %s of this account go there from now on?\n",
+			account_signs(old) ? "the signed requests" : "the token");
 	fprintf(out, "  index     %s\n", session->url);
 	fprintf(out, "  account   %.*s\n", account_given_size(old), old->name);
 	if (pin)

@@ -79,6 +79,7 @@ static void write_name(struct json_writer *writer, const struct account *account
 	json_write_bytes(
 		writer, "account", account->name, (size_t) account_given_size(account));
 	json_write_string(writer, "for", account_is_for_read(account) ? "read" : "all");
+	json_write_string(writer, "type", account_signs(account) ? "asymmetric" : "bearer");
 }
 
 static void logout_erased(int error, void *userdata) {
@@ -195,6 +196,14 @@ static int logout_collect(struct logout *logout) {
 /* More than these nobody reads, and a question has its limit (FIELDS_MAX). */
 #define SHOWN_MAX 100
 
+static bool logout_has_key(const struct logout *logout) {
+	for (size_t i = 0; i < logout->n_accounts; i++) {
+		if (account_signs(logout->accounts[i]))
+			return true;
+	}
+	return false;
+}
+
 static int logout_compose(const struct logout *logout, char **ret) {
 	_cleanup_(freep) char *who = peer_describe(&logout->session->peer);
 	size_t size;
@@ -207,6 +216,8 @@ static int logout_compose(const struct logout *logout, char **ret) {
 		fprintf(out, "  %s (account %.*s%s)\n", logout->accounts[i]->url,
 			account_given_size(logout->accounts[i]), logout->accounts[i]->name,
 			account_is_for_read(logout->accounts[i]) ? ", for reads alone" : "");
+	if (logout_has_key(logout))
+		fprintf(out, "A KEY is erased with an account that signs: there is no other copy of it here.\n");
 	if (logout->n_accounts > SHOWN_MAX)
 		fprintf(out, "  and %zu more\n", logout->n_accounts - SHOWN_MAX);
 	fprintf(out, "  asked by  %s (claimed)\n", who ? who : "?");

@@ -16,7 +16,8 @@ from play import (
 )
 from registry import Registry
 
-FIELDS = {"index", "account", "for", "api", "dl", "type", "added", "expires", "scope", "crates",
+FIELDS = {"index", "account", "for", "api", "dl", "type", "subject", "footer-key", "public", "pid",
+          "next-public", "next-pid", "added", "expires", "scope", "crates",
           "readable", "plain-http", "private-ca", "proxy"}
 
 
