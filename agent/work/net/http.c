@@ -175,7 +175,10 @@ static CURLcode http_set_common(CURL *curl, const struct http_request *request) 
 		/* The proxy's headers are not the registry's, nor the other way round. */
 		{CURLOPT_SUPPRESS_CONNECT_HEADERS, 1}, {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE},
 		{CURLOPT_FORBID_REUSE, 1},
-		/* It ends the headers before their end (0: never); where a part will do, not they. */
+		/*
+		 * Where more is announced libcurl gives up before the headers have ended. With 0 it
+		 * does not: where a part of an answer does, it is they that count.
+		 */
 		{CURLOPT_MAXFILESIZE, request->takes_cut ? 0 : (long) request->body_max},
 		{CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MSEC}, {CURLOPT_NOPROGRESS, 0},
 		{CURLOPT_UPLOAD, request->body != NULL},

@@ -80,8 +80,6 @@ static enum refusal pair_read(const struct fields *task, struct p384_key **ret) 
 	if (refusal != REFUSAL_NONE)
 		return refusal;
 	int r = fields_get_string(task, FIELD_PUBLIC, &public);
-	if (r == -ENOENT)
-		return REFUSAL_INTERNAL;
 	if (r == 0)
 		r = paserk_read_pair(text, public, ret);
 	return r < 0 ? refusal_of(r) : REFUSAL_NONE;
