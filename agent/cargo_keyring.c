@@ -40,6 +40,8 @@ static void cargo_keyring_answered(
 		if (r == 0)
 			return;
 		refusal = refusal_from_errno(r);
+		detail = NULL; /* These were the job's. */
+		answer = NULL;
 	}
 	if (refusal == REFUSAL_WORKER_TIMEOUT)
 		refusal = REFUSAL_KEYRING_TIMEOUT;

@@ -44,7 +44,7 @@ enum field {
 	FIELD_SUBJECT,		/* may be absent */
 	FIELD_OPERATION,	/* u64: enum operation */
 	FIELD_ISSUED,		/* u64: Unix time that the token says */
-	FIELD_CHALLENGE, /* of the registry; may be absent. Of net: with a 401, also in a refusal */
+	FIELD_CHALLENGE, /* of the registry; may be absent. Of net: with a 401 or 403, also in a refusal */
 	FIELD_FOOTER_KEY,	/* u64: enum footer_key */
 
 	/* ask: what kind of question, text above it, prompt; terminal sent along -> secret */

@@ -107,8 +107,15 @@ def test_where_to_get_a_token_is_told_beside_the_challenge():
     assert answer.fields["CHALLENGE"] == b"abc-123"
 
 
-@pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 407, 500])
-def test_challenge_counts_in_a_401_only(status):
+def test_challenge_counts_in_a_403_as_well():
+    """RFC 3231 names both."""
+    assert challenge_of(WANTED, status=403) == b"abc-123"
+    got, _ = act_at(saying(403, WWW_Authenticate=WANTED), "YANK")
+    assert got.fields["CHALLENGE"] == b"abc-123"
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 404, 407, 500])
+def test_challenge_counts_in_no_other_answer(status):
     assert challenge_of(WANTED, status=status) is None
     got, _ = act_at(saying(status, WWW_Authenticate=WANTED), "YANK")
     assert "CHALLENGE" not in got.fields
@@ -186,6 +193,17 @@ def test_clock_is_read_whatever_the_answer(status):
     assert got.refusal == "none"
     assert (got.number("DATE"), got.number("HTTP_STATUS")) == (THEN, status)
     assert set(got.fields) == {"DATE", "HTTP_STATUS"}
+
+
+@pytest.mark.parametrize("age, later", [("0", 0), ("3600", 3600), ("99999999", 99999999)])
+def test_date_of_an_answer_out_of_a_cache_is_as_old_as_it_says(age, later):
+    assert clock(dated(200, Age=age)).number("DATE") == THEN + later
+    assert fetch(dated(404, Age=age)).number("DATE") == THEN + later
+
+
+@pytest.mark.parametrize("age", ["", "-1", "1.5", "1 h", "999999999", "0x10"])
+def test_date_of_an_age_that_cannot_be_read_is_none(age):
+    assert "DATE" not in clock(dated(200, Age=age)).fields
 
 
 def test_clock_follows_no_redirect():

@@ -73,6 +73,19 @@ static void test_retry_after_is_a_date_or_seconds(void **state) {
 	check_retry("Thu, 17 Jul 2025 20:00:00 GMT", NOW - DAY);
 }
 
+static void test_age_is_seconds(void **state) {
+	const char *const odd[] = {"", "-1", "+1", " 1", "1 ", "1.0", "1s", "123456789", "0x1"};
+	uint64_t age;
+
+	(void) state;
+	assert_int_equal(http_age_read("0", &age), 0);
+	assert_int_equal(age, 0);
+	assert_int_equal(http_age_read("12345678", &age), 0);
+	assert_int_equal(age, 12345678);
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		assert_int_equal(http_age_read(odd[i], &age), -EINVAL);
+}
+
 static void test_retry_after_that_nobody_means_is_none(void **state) {
 	static const char *const cases[] = {"", "-1", "+5", "1.5", "1e3", "12 ", "31622401",
 		"999999999", "99999999999999999999", "Thu, 17 Jul 2025 19:59:59 GMT",
@@ -90,6 +103,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_date_is_read),
 		cmocka_unit_test(test_date_of_another_form_is_none),
+		cmocka_unit_test(test_age_is_seconds),
 		cmocka_unit_test(test_retry_after_is_a_date_or_seconds),
 		cmocka_unit_test(test_retry_after_that_nobody_means_is_none),
 	};

@@ -8,7 +8,7 @@ struct net_task;
 
 /*
  * Puts FIELD_DATE, if the answer has a date that can be read; and FIELD_CHALLENGE, if it is a
- * 401 that wants a challenge to be claimed, in a form that can be, and without the token in it.
+ * 401 or 403 (RFC 3231) that wants a challenge to be claimed, in a form that can be, and without the token in it.
  * 0 or a negative errno.
  */
 int headers_put(

@@ -20,6 +20,7 @@ static void http_answer_forget(struct http_answer *answer) {
 	text_clear(&answer->location);
 	text_clear(&answer->challenge);
 	text_clear(&answer->date);
+	text_clear(&answer->age);
 	text_clear(&answer->retry_after);
 	answer->announced = UINT64_MAX;
 	answer->is_chunked = false;
@@ -118,6 +119,7 @@ static int http_answer_take_header(struct http_answer *answer, const char *line,
 		{"Location", &answer->location, false},
 		{"WWW-Authenticate", &answer->challenge, true},
 		{"Date", &answer->date, false},
+		{"Age", &answer->age, false},
 		{"Retry-After", &answer->retry_after, false},
 	};
 	const char *value;

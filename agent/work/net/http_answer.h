@@ -24,6 +24,7 @@ struct http_answer {
 	char *location;	     /* raw header value, or NULL */
 	char *challenge;     /* raw WWW-Authenticate values, joined by ", ", or NULL */
 	char *date;	     /* raw header value, or NULL */
+	char *age;	     /* raw header value, or NULL */
 	char *retry_after;   /* raw header value, or NULL */
 };
 

@@ -93,6 +93,10 @@ static int seconds_read(const char *text, uint64_t *ret) {
 	return 0;
 }
 
+int http_age_read(const char *text, uint64_t *ret) {
+	return seconds_read(text, ret);
+}
+
 int http_retry_after_read(const char *text, uint64_t now, uint64_t *ret) {
 	uint64_t time = 0, seconds;
 

@@ -1,6 +1,6 @@
 #pragma once
 
-/* Times in headers: RFC 9110, 5.6.7 and 10.2.3. */
+/* Times in headers: RFC 9110, 5.6.7 and 10.2.3; RFC 9111, 5.1. */
 
 #include <stdint.h>
 
@@ -9,6 +9,9 @@
  * may still be sent, as Unix time. 0, or -EINVAL for any other text.
  */
 int http_date_read(const char *text, uint64_t *ret);
+
+/* An Age, in seconds. 0, or -EINVAL for any other text and more than eight digits. */
+int http_age_read(const char *text, uint64_t *ret);
 
 /*
  * A Retry-After, as such a date or as seconds from `now`, as Unix time. -EINVAL
