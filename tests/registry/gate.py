@@ -32,8 +32,8 @@ def is_read(request: Request) -> bool:
 class Gate:
     """
     verify(authorization, act) is asked first where it is given, for tokens that are signed anew
-    for each act; act has the keys mutation, name, vers and cksum as far as they apply. If it has
-    challenges (verify.py), each refusal brings a fresh one along.
+    for each act; act has the keys mutation, name, vers and cksum as far as they apply. Its refusals
+    are 401s (RFC 3231), and if it has challenges (verify.py), each brings a fresh one along.
     """
 
     def __init__(self, login_url: str, hashes: Iterable[str], scoped_hashes: Iterable[str],
@@ -62,8 +62,11 @@ class Gate:
         self.want_credential(request)
         if self._verify and self._verify(request.authorization, act):
             return
-        if not self.knows(request.digest):
-            raise Refused(403, "authentication failed", self._demand() if self._verify else [])
+        if self.knows(request.digest):
+            return
+        if self._verify:
+            raise Refused(401, "authentication failed", self._demand())
+        raise Refused(403, "authentication failed")
 
     def admit_reader(self, request: Request) -> None:
         """Cargo sees a refused token in a 401 only; a 403 of an index is an HTTP error to it."""

@@ -181,7 +181,7 @@ def test_registry_challenges_and_takes_signed_requests_only(tmp_path):
         act = PUBLISH | {"cksum": hashlib.sha256(crate).hexdigest()}
         client.token = token(act, footer=here, challenge=challenge_of(again))
         assert client.publish(metadata("demo"), crate).status == 200
-        assert client.publish(metadata("demo"), crate).status == 403
+        assert client.publish(metadata("demo"), crate).status == 401
         assert verifier.refused == ["challenge", "challenge"]
         assert [claims.get("mutation") for claims, _ in verifier.admitted] == [None, "publish"]
 

@@ -114,10 +114,15 @@ class Verifier:
     in `refused`; what was let in, in `admitted`: claims and footer.
     """
 
-    def __init__(self, public: str, url: str, *, subject: str | None = None,
-                 footer_key: str = "kip", window: float = 60, with_challenges: bool = False,
-                 now: Callable[[], float] = time.time):
+    def __init__(self, public: str, url: str, **how):
         self.url = url
+        self._lock = threading.Lock()
+        self.reset(**how)
+        self.register(public)
+
+    def reset(self, *, subject: str | None = None, footer_key: str = "kip", window: float = 60,
+              with_challenges: bool = False, now: Callable[[], float] = time.time) -> None:
+        """As new, but for the key."""
         self.subject = subject
         self.footer_key = footer_key
         self.window = window
@@ -125,9 +130,7 @@ class Verifier:
         self.now = now
         self.refused: list[str] = []
         self.admitted: list[tuple[dict, dict]] = []
-        self._lock = threading.Lock()
         self._open_challenges: set[str] = set()
-        self.register(public)
 
     def register(self, public: str) -> None:
         """From now on the one key that counts."""

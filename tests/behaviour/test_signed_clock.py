@@ -1,0 +1,112 @@
+"""A clock that is wrong: a registry takes no signature of another time, so that is said before."""
+
+import time
+from email.utils import formatdate
+
+import pytest
+
+from desk import code
+from exchange import Exchange
+from signed_play import Signer, act, outcome, signer, workshop
+from test_bad_luck_clock import wrong_clock
+
+__all__ = ["signer", "workshop", "wrong_clock"]  # Fixtures.
+
+WARNED, WRONG = (61 + 9, 299 - 9, -61 - 9, -299 + 9), (301 + 9, -301 - 9, 86400)
+
+
+@pytest.fixture
+def registrys_clock(monkeypatch):
+    """Sets it ahead of ours by so many seconds: what its answers say, and what it takes."""
+    def ahead(seconds: int) -> None:
+        monkeypatch.setattr(Exchange, "date_time_string",
+                            lambda *_: formatdate(time.time() + seconds, usegmt=True))
+    return ahead
+
+
+@pytest.fixture
+def ready(signer):
+    signer.crate("0.1.0")
+    signer.log_in()
+    return signer
+
+
+class Log:
+    """What the agent's log says from now on."""
+
+    def __init__(self, desk):
+        self.path = desk.log
+        self.start = len(desk.log.read_bytes())
+
+    def __str__(self) -> str:
+        return self.path.read_bytes()[self.start:].decode()
+
+
+def tokens(signer) -> list[str]:
+    """With which requests a credential came."""
+    return [f"{entry['method']} {entry['path']}" for entry in signer.requests() if entry["token"]]
+
+
+ACTS = {
+    "publish": lambda signer: code(signer.get("publish")),
+    "owners": lambda signer: code(signer.get("owners")),
+    "yank of our own": lambda signer: outcome(signer.yank("0.1.0"))[1] or "ok",
+    "owner of our own": lambda signer: outcome(signer.ask(signer.request(
+        "owner", name=signer.crate_name, add=["bob"])).answer)[1] or "ok",
+}
+
+
+@pytest.mark.parametrize("what", ACTS)
+def test_more_than_five_minutes_sign_nothing(ready, registrys_clock, what):
+    for seconds in WRONG:
+        registrys_clock(seconds)
+        ready.confirm()  # Looks at the index, whose answer tells the time.
+        assert ACTS[what](ready) == "clock-wrong", seconds
+    assert tokens(ready) == [] and ready.verifier.admitted == ready.verifier.refused == []
+
+
+@pytest.mark.parametrize("seconds", WARNED)
+def test_more_than_a_minute_is_warned_of(ready, registrys_clock, seconds):
+    registrys_clock(seconds)
+    log = Log(ready.desk)
+    for request in (
+            ready.request("get", operation="publish", name="demo", vers="0.1.0", cksum="0f" * 32),
+            ready.request("yank", releases=[{"name": ready.crate_name, "vers": "0.1.0"}])):
+        asked = ready.ask(request)
+        assert code(asked.answer) == "ok" and "clock" in asked.seen
+    assert "clock" in str(log)
+
+
+@pytest.mark.parametrize("seconds", [0, 45, -45])
+def test_less_than_a_minute_is_nothing_to_speak_of(ready, registrys_clock, seconds):
+    registrys_clock(seconds)
+    log = Log(ready.desk)
+    asked = ready.ask(ready.request("get", operation="owners", name="demo"))
+    assert code(asked.answer) == "ok" and "clock" not in asked.seen
+    assert "clock" not in str(log)
+
+
+def test_case_85_clock_that_is_61_seconds_slow_is_warned_of_and_refused_there(
+        ready, registrys_clock):
+    """By a registry that has a window of a minute, as cargo's own has."""
+    registrys_clock(70)
+    ready.verifier.now = lambda: time.time() + 70
+    asked = ready.ask(ready.request("get", operation="yank", name="demo", vers="0.1.0"))
+    assert "clock" in asked.seen
+    assert not ready.verifier(asked.answer["Ok"]["token"], act("yank"))
+    assert ready.verifier.refused == ["stale"]
+
+
+def test_clock_of_this_machine_counts_as_soon_as_it_is_set(desk, workshop, wrong_clock):
+    """What the registry told stays right meanwhile."""
+    _, registry = workshop
+    desk.start(**wrong_clock.agent)
+    desk.init()
+    registry.verifier.reset()
+    signer = Signer(desk, registry, registry.verifier)
+    signer.log_in()
+    signer.crate("0.1.0")
+    for seconds, said in ((0, "ok"), (400, "clock-wrong"), (-400, "clock-wrong"), (30, "ok")):
+        wrong_clock(seconds)
+        assert code(signer.get("owners")) == said, seconds
+        assert (outcome(signer.yank("0.1.0"))[1] or "ok") == said, seconds
