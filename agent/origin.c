@@ -46,7 +46,8 @@ static void origin_asked(enum refusal refusal, const char *detail, void *userdat
 	if (refusal == REFUSAL_INDEX_INVALID)
 		refusal = REFUSAL_ORIGIN_CHANGED;
 	if (refusal == REFUSAL_ORIGIN_CHANGED || refusal == REFUSAL_AUTH_REQUIRED ||
-		refusal == REFUSAL_TOKEN_REJECTED || refusal == REFUSAL_REDIRECT) {
+		refusal == REFUSAL_TOKEN_REJECTED || refusal == REFUSAL_REDIRECT ||
+		refusal == REFUSAL_CHALLENGE_REPEATED) {
 		origin->done(refusal, detail, origin->userdata);
 		return;
 	}

@@ -288,12 +288,28 @@ static enum refusal login_precheck(const struct login *login) {
 	/* Its reads are signed as well: a token beside it would be sent in their place. */
 	if (request->for_read && !request->is_asymmetric && login->is_of_signer)
 		return REFUSAL_ACCOUNT_SIGNS;
+	if (request->is_asymmetric && !request->for_read && login->has_reader_token)
+		return REFUSAL_ACCOUNT_SIGNS;
 	/* A token, an agreement, a passphrase. */
 	if (!prompt_is_possible(session->agent, session->terminal) && !login_is_agreed(login))
 		return REFUSAL_NEEDS_TERMINAL;
 	if (request->proxy && !login_text_is_printable(request->proxy))
 		return REFUSAL_BAD_URL;
 	return REFUSAL_NONE;
+}
+
+/* What the refusals of the precheck are about. */
+static const char *login_detail(const struct login *login, enum refusal refusal) {
+	const struct request *request = login->session->request;
+
+	if (refusal == REFUSAL_NAME_UNTRUSTED)
+		return request->url_file;
+	if (refusal == REFUSAL_BAD_URL)
+		return "the proxy's URL";
+	if (refusal == REFUSAL_ACCOUNT_SIGNS && request->is_asymmetric)
+		return "its credential for reads is a token; remove that first, by "
+		       "`cpub-agent logout --for read`";
+	return NULL;
 }
 
 static void login_begin(struct login *login) {
@@ -310,10 +326,7 @@ static void login_begin(struct login *login) {
 	int r;
 
 	if (refusal != REFUSAL_NONE) {
-		login_refuse(login, refusal,
-			refusal == REFUSAL_NAME_UNTRUSTED  ? request->url_file
-				: refusal == REFUSAL_BAD_URL ? "the proxy's URL"
-							     : NULL);
+		login_refuse(login, refusal, login_detail(login, refusal));
 		return;
 	}
 	r = pin_new(session->agent, session->url, &ask, login_pinned, login, &login->pin);
@@ -375,6 +388,7 @@ static int login_find(struct login *login) {
 		if (r < 0 && r != -ENOENT)
 			return r;
 		login->has_reader = r == 0;
+		login->has_reader_token = r == 0 && !account_signs(reader);
 	}
 	r = login_look_at_account(login, name);
 	if (r < 0)

@@ -28,6 +28,7 @@ struct login {
 	bool is_closed;	       /* the index told nothing without a token */
 	bool is_auth_required; /* closed, or says so */
 	bool is_of_signer;     /* the account itself signs, whatever this login is for */
+	bool has_reader_token; /* what it has for reads alone is a token */
 	bool has_reader;       /* there is a credential for reads alone already */
 	bool is_marked;	       /* the token will also be handed out for reads */
 	char *token_page;      /* where the index says a token can be had */
