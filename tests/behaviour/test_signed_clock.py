@@ -5,9 +5,10 @@ from email.utils import formatdate
 
 import pytest
 
-from desk import code
+from crate import pack
+from desk import PASSPHRASE, code
 from exchange import Exchange
-from signed_play import Signer, act, outcome, signer, workshop
+from signed_play import APPROVE, Signer, act, outcome, signer, workshop
 from test_bad_luck_clock import wrong_clock
 
 __all__ = ["signer", "workshop", "wrong_clock"]  # Fixtures.
@@ -63,6 +64,33 @@ def test_more_than_five_minutes_sign_nothing(ready, registrys_clock, what):
         ready.confirm()  # Looks at the index, whose answer tells the time.
         assert ACTS[what](ready) == "clock-wrong", seconds
     assert tokens(ready) == [] and ready.verifier.admitted == ready.verifier.refused == []
+
+
+def test_answer_that_a_cache_has_kept_tells_no_wrong_time(ready, registrys_clock, monkeypatch):
+    """Its Date is that of the registry's answer, and Age how long ago that was (RFC 9111, 5.1)."""
+    registrys_clock(-400)
+    end_headers = Exchange.end_headers
+
+    def with_age(exchange):
+        exchange.send_header("Age", "400")
+        end_headers(exchange)
+    monkeypatch.setattr(Exchange, "end_headers", with_age)
+    ready.confirm()
+    for what, act_of in ACTS.items():
+        assert act_of(ready) == "ok", what
+
+
+@pytest.mark.parametrize("seconds", [400, -400])
+def test_crate_is_not_sent_by_a_wrong_clock(ready, registrys_clock, tmp_path, seconds):
+    file = tmp_path / "file.crate"
+    file.write_bytes(pack(ready.crate_name, "0.2.0"))
+    registrys_clock(seconds)
+    terminal = ready.desk.terminal("--json", "publish", "--index", ready.registry.index,
+                                   "--account", ready.account, str(file))
+    terminal.answers(APPROVE, PASSPHRASE)
+    assert terminal.ends() == 1, terminal.seen
+    assert '"clock-wrong"' in terminal.seen
+    assert tokens(ready) == [] and ready.requests("PUT ") == []
 
 
 @pytest.mark.parametrize("seconds", WARNED)

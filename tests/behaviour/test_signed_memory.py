@@ -4,17 +4,22 @@ client, not in the workers that talk to others, and in the agent only while it h
 """
 
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from crate import write_crate
-from desk import PASSPHRASE, PATIENCE, code
-from play import lent_pty, provider
-from scan import children, memory, memory_size, needs_root
-from signed_play import (
-    APPROVE, act, key_traces, new_key, outcome, paserk, pem, pipe, public, scalar,
-    signer, workshop,
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fake"))
+
+from crate import write_crate  # noqa: E402
+from desk import PASSPHRASE, PATIENCE, code  # noqa: E402
+from play import lent_pty, provider  # noqa: E402
+from scan import children, memory, memory_size, needs_root  # noqa: E402
+from signed_play import (  # noqa: E402
+    APPROVE, Signer, SigningRegistry, act, key_traces, new_key, outcome, paserk, pem, pipe, public,
+    scalar, signer, workshop,
 )
+from tree import FAKE, Tree  # noqa: E402
 
 __all__ = ["signer", "workshop"]  # Fixtures.
 
@@ -73,6 +78,28 @@ def test_agent_holds_no_key_once_it_has_answered(signer):
     assert signer.token("yank") and left_in_agent(signer) == []
     assert code(signer.ask(signer.request("logout")).answer) == "ok"
     assert left_in_agent(signer) == []
+
+
+def test_key_is_in_worker_sign_alone_while_that_signs(desk, tmp_path, certificate):
+    """A signer that keeps still: the key is there by now, and the agent has it no more."""
+    tree = Tree(desk.build, tmp_path / "tree")
+    desk.daemon = tree.libexec / "cpub-agentd"
+    with SigningRegistry(tmp_path / "registry", certificate) as registry:
+        desk.start()
+        desk.init()
+        signer = Signer(desk, registry, registry.verifier)
+        registry.announce(auth_required=True)
+        signer.log_in()
+        (tree.libexec / "behaviour").write_text("wait for its end")
+        tree.put("worker-sign", FAKE.with_name("signer.py"))
+        with desk.line() as line:
+            line.send(signer.request("get", operation="read"))
+            desk.wait(lambda: children(desk.pid(), "worker-sign"), "the worker")
+            [worker] = children(desk.pid(), "worker-sign")
+            desk.wait(lambda: found(worker, signer), "it to have its task")
+            assert any("text at 0" in trace for trace in found(worker, signer))
+            assert left_in_agent(signer) == []
+        desk.stop()
 
 
 def test_agent_that_waits_for_an_answer_holds_no_key(signer):
