@@ -77,7 +77,8 @@ struct agent {
 	struct expiring expiring;
 	struct signing *signings;      /* tokens that are being signed */
 	struct clocks clocks;
-	struct challenge_book challenges;
+	/* Of reads, which anybody may have signed, and so fill; and of acts. */
+	struct challenge_book read_challenges, act_challenges;
 	struct watch *watch;           /* locks with the session */
 
 	/* Where the workers are. */

@@ -18,5 +18,9 @@ struct challenge_book {
 	size_t n; /* that were ever written */
 };
 
-/* Of a registry, by canonical index URL. Writes it down: 0, -EEXIST if it stands there already, -ENOMEM. */
-int challenge_book_use(struct challenge_book *book, const char *url, const char *challenge);
+/*
+ * Of a registry, by canonical index URL. Writes it down in `book`: 0, -EEXIST if it stands there
+ * already, or in `other`, -ENOMEM.
+ */
+int challenge_book_use(struct challenge_book *book, const struct challenge_book *other,
+	const char *url, const char *challenge);

@@ -21,7 +21,7 @@ struct agent;
 #define CLOCKS_MAX 32
 
 struct clock_told {
-	char *url; /* canonical index URL; NULL: this place is free */
+	char *whose; /* NULL: this place is free */
 	int64_t date;
 	uint64_t told_usec; /* when, by agent_now_usec */
 };
@@ -30,11 +30,16 @@ struct clocks {
 	struct clock_told told[CLOCKS_MAX];
 };
 
-/* A registry's answer says so, Unix time; 0: it does not, or it was not read. */
-void clock_learn(struct agent *agent, const char *url, int64_t date);
+/*
+ * A registry's answer says so, Unix time, zero where it does not. By canonical index URL and
+ * account, since each has a way of its own to it (CA, proxy), and any program of the user can make
+ * one of a way to nowhere; its credential for reads is the same account.
+ */
+void clock_learn(struct agent *agent, const char *url, const char *account, uint64_t date);
 /*
  * true and how many seconds the registry's clock is ahead of ours, below zero behind;
  * false where nobody has told lately.
  */
-bool clock_is_known(struct agent *agent, const char *url, int64_t *ret_ahead);
+bool clock_is_known(
+	struct agent *agent, const char *url, const char *account, int64_t *ret_ahead);
 void clocks_done(struct clocks *clocks);

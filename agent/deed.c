@@ -21,6 +21,7 @@
 #include "agent/log.h"
 #include "agent/net_job.h"
 #include "agent/peer.h"
+#include "agent/session.h"
 #include "protocol/json.h"
 #include "protocol/secret.h"
 
@@ -39,6 +40,7 @@ struct deed {
 	struct deed_result result;
 	bool is_recorded;
 	struct net_job *job;
+	struct session *session;
 	deed_progress_t progress;
 	deed_done_t done;
 	void *userdata;
@@ -165,6 +167,13 @@ static void deed_progressed(const struct fields *fields, void *userdata) {
 		deed->progress(done, total, deed->userdata);
 }
 
+static void deed_left(void *userdata) {
+	const struct deed *deed = userdata;
+
+	if (deed->session)
+		session_hold(deed->session);
+}
+
 static int put_task(struct fields *task, const struct deed_ask *ask) {
 	const struct account *account = ask->account;
 	uint64_t whole = ask->errand == ERRAND_PUBLISH ? WHOLE_USEC : SHORT_USEC;
@@ -250,6 +259,8 @@ static int deed_start(struct deed *deed, const struct deed_ask *ask) {
 		return r;
 	}
 	net.url = account->url;
+	net.account = account->name;
+	net.sent = deed_left;
 	net.token = account->token;
 	net.signer = signs ? account : NULL;
 	net.operation = errand_operation(ask->errand);
@@ -276,6 +287,7 @@ int deed_new(struct agent *agent, const struct peer *peer, const struct deed_ask
 	deed->progress = progress;
 	deed->done = done;
 	deed->userdata = userdata;
+	deed->session = ask->session;
 	deed->is_recorded = true; /* Until it is begun there is nothing to record. */
 	r = deed_fill(deed, peer, ask);
 	if (r == 0 && errand_changes(ask->errand) && deed_audit(deed, "begun", REFUSAL_NONE) < 0)
@@ -302,8 +314,12 @@ struct deed *deed_free(struct deed *deed) {
 	if (!deed)
 		return NULL;
 	if (!deed->is_recorded) {
-		deed->result.outcome = OUTCOME_UNKNOWN;
-		deed->result.code = REFUSAL_OUTCOME_UNKNOWN;
+		/* Given up; what was not signed yet by then was not sent. */
+		deed_fail(deed, REFUSAL_NOT_APPROVED, NULL);
+		if (deed->job && net_job_may_have_sent(deed->job)) {
+			deed->result.outcome = OUTCOME_UNKNOWN;
+			deed->result.code = REFUSAL_OUTCOME_UNKNOWN;
+		}
 		deed_record(deed);
 	}
 	net_job_free(deed->job);

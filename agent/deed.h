@@ -18,6 +18,7 @@ struct agent;
 struct deed;
 struct json_writer;
 struct peer;
+struct session;
 
 /* What is to be done. Texts are borrowed during deed_new only, but for `op`, which is static. */
 struct deed_ask {
@@ -32,6 +33,8 @@ struct deed_ask {
 	const int *fds;
 	size_t n_fds;
 	int terminal; /* where to warn that the clock is off; -1 without */
+	/* It is held from the moment at which the request may leave. NULL: it is not. */
+	struct session *session;
 };
 
 /* What came of it; owned by the deed. */

@@ -103,6 +103,7 @@ int history_new(struct agent *agent, const struct route *route, const char *crat
 	if (r < 0)
 		return r;
 	ask.url = route->url;
+	ask.account = route->name;
 	ask.token = route->token;
 	ask.signer = route->signer;
 	ask.deadline_usec = TIMEOUT_USEC + MARGIN_USEC;

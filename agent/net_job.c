@@ -17,7 +17,7 @@
 
 struct net_job {
 	struct agent *agent;
-	char *url;
+	char *url, *account_name; /* NULL: its answer's time does not count */
 	struct fields *task;
 	/* Of one that is signed; `account` NULL otherwise, and all that follows. */
 	struct account *account;
@@ -32,6 +32,7 @@ struct net_job {
 	size_t n_fds;
 	uint64_t deadline_usec, whole_usec;
 	job_progress_t progress;
+	void (*sent)(void *userdata);
 	struct job *job;
 	bool may_have_sent;
 	job_done_t done;
@@ -64,6 +65,9 @@ static int net_job_send(struct net_job *job, const struct secret *token) {
 	if (r < 0)
 		return r;
 	job->may_have_sent = true;
+	job->terminal = fd_close(job->terminal); /* Who has left wants it back. */
+	if (job->sent)
+		job->sent(job->userdata);
 	if (job->whole_usec > 0)
 		job_allow_progress(job->job, job->whole_usec);
 	if (job->progress)
@@ -106,19 +110,20 @@ static int net_job_sign(struct net_job *job, const char *challenge) {
 static void net_job_learn(const struct net_job *job, const struct fields *answer) {
 	uint64_t date;
 
-	if (answer && fields_get_u64(answer, FIELD_DATE, &date) == 0 && date < INT64_MAX)
-		clock_learn(job->agent, job->url, (int64_t) date);
+	if (job->account_name && answer && fields_get_u64(answer, FIELD_DATE, &date) == 0)
+		clock_learn(job->agent, job->url, job->account_name, date);
 }
 
 /* The challenge, if the answer is one that is to be answered. Caller frees; NULL otherwise. */
 static char *take_challenge(const struct net_job *job, const struct fields *answer) {
-	uint64_t outcome = OUTCOME_REFUSED;
+	uint64_t outcome = OUTCOME_UNKNOWN;
 	char *challenge;
 
 	if (!job->account || job->is_challenged || !answer)
 		return NULL;
+	if (fields_get_u64(answer, FIELD_OUTCOME, &outcome) < 0 && job->operation == OPERATION_READ)
+		outcome = OUTCOME_REFUSED; /* A look has none, and does nothing. */
 	/* Of an act that may have been done there is no second try. */
-	(void) fields_get_u64(answer, FIELD_OUTCOME, &outcome);
 	if (outcome != OUTCOME_REFUSED ||
 		fields_get_string(answer, FIELD_CHALLENGE, &challenge) < 0)
 		return NULL;
@@ -184,6 +189,9 @@ static int net_job_keep(struct net_job *job, const struct net_ask *ask) {
 static int net_job_fill(struct net_job *job, const struct net_ask *ask) {
 	int r = copy_text(&job->url, ask->url);
 
+	if (r == 0)
+		r = copy_text(&job->account_name, ask->account);
+	job->sent = ask->sent;
 	job->deadline_usec = ask->deadline_usec;
 	job->whole_usec = ask->whole_usec;
 	job->progress = ask->progress;
@@ -231,6 +239,7 @@ struct net_job *net_job_free(struct net_job *job) {
 	account_free(job->account);
 	keypair_free(job->key);
 	free(job->url);
+	free(job->account_name);
 	free(job->crate);
 	free(job->version);
 	free(job->checksum);

@@ -25,7 +25,12 @@ struct secret;
 /* All but the task is borrowed during net_job_new only. */
 struct net_ask {
 	struct fields *task; /* taken over in any case; all of it but the token */
-	const char *url;     /* canonical index URL of the registry */
+	/*
+	 * Canonical index URL of the registry, and the account by whose way it is asked, if that way is
+	 * sealed with it: then the answer's time counts. NULL: it does not, anybody may have named it.
+	 */
+	const char *url;
+	const char *account;
 	const struct secret *token; /* goes along as it is; or NULL */
 	const struct account *signer; /* signs; or NULL */
 	const struct keypair *key; /* see signing.h, and so for what is claimed: */
@@ -39,6 +44,8 @@ struct net_ask {
 	uint64_t deadline_usec; /* of worker-net alone */
 	uint64_t whole_usec;	/* as in job_allow_progress; 0: no progress is allowed */
 	job_progress_t progress; /* or NULL */
+	/* Each time that a request may leave from now on; or NULL. Also from within net_job_new. */
+	void (*sent)(void *userdata);
 };
 
 #define NET_ASK_NULL ((struct net_ask){.operation = OPERATION_READ, .terminal = -1})

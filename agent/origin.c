@@ -36,6 +36,12 @@ static void origin_changed(struct origin *origin) {
 	origin->done(REFUSAL_ORIGIN_CHANGED, origin->detail, origin->userdata);
 }
 
+/* It could not even be asked, as the account could not show who asks: so no act is signed either. */
+static bool refusal_is_of_signing(enum refusal refusal) {
+	return refusal == REFUSAL_CHALLENGE_REPEATED || refusal == REFUSAL_CLOCK_WRONG ||
+	       refusal == REFUSAL_NOT_APPROVED || refusal == REFUSAL_LOCKED;
+}
+
 static void origin_asked(enum refusal refusal, const char *detail, void *userdata) {
 	struct origin *origin = userdata;
 
@@ -47,7 +53,7 @@ static void origin_asked(enum refusal refusal, const char *detail, void *userdat
 		refusal = REFUSAL_ORIGIN_CHANGED;
 	if (refusal == REFUSAL_ORIGIN_CHANGED || refusal == REFUSAL_AUTH_REQUIRED ||
 		refusal == REFUSAL_TOKEN_REJECTED || refusal == REFUSAL_REDIRECT ||
-		refusal == REFUSAL_CHALLENGE_REPEATED) {
+		refusal_is_of_signing(refusal)) {
 		origin->done(refusal, detail, origin->userdata);
 		return;
 	}
@@ -73,6 +79,7 @@ int origin_new(struct agent *agent, const struct route *route, origin_done_t don
 		.ask_built_in = true,
 		.token = route->token,
 		.signer = route->signer,
+		.account = route->name,
 		.timeout_usec = TIMEOUT_USEC,
 	};
 	int r;

@@ -16,7 +16,8 @@ struct route;
 /*
  * REFUSAL_NONE: it does, or it could not be asked in time, which is logged.
  * REFUSAL_ORIGIN_CHANGED: `detail` (borrowed) says to what. REFUSAL_AUTH_REQUIRED,
- * _TOKEN_REJECTED, _REDIRECT, _CHALLENGE_REPEATED: it wants something else than at login. May free the object as
+ * _TOKEN_REJECTED, _REDIRECT: it wants something else than at login. Or why the question to it
+ * could not be signed. May free the object as
  * its last act.
  */
 typedef void (*origin_done_t)(enum refusal refusal, const char *detail, void *userdata);

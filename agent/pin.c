@@ -137,6 +137,7 @@ static int pin_ask_index(struct pin *pin, struct agent *agent, const struct pin_
 	if (r < 0)
 		return r;
 	net.url = pin->url;
+	net.account = ask->account;
 	net.token = ask->token;
 	net.signer = ask->signer;
 	net.key = ask->key;

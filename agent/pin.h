@@ -32,6 +32,7 @@ struct pin_ask {
 	const struct secret *token; /* for an index that wants one; NULL without */
 	const struct account *signer; /* instead of a token; see net_job.h */
 	const struct keypair *key;    /* as well */
+	const char *account; /* by whose sealed way; see net_job.h */
 	uint64_t timeout_usec;	    /* 0: as at a login */
 };
 

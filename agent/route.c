@@ -56,6 +56,7 @@ int route_new(const struct store *store, const char *url, const char *name, stru
 	if (r < 0)
 		return r;
 	route->url = TAKE_PTR(account->url);
+	route->name = TAKE_PTR(account->name);
 	route->api = TAKE_PTR(account->api);
 	route->dl = TAKE_PTR(account->dl);
 	route->ca_pem = TAKE_PTR(account->ca_pem);
@@ -93,6 +94,8 @@ int route_copy(const struct route *route, struct route **ret) {
 	_cleanup_(route_freep) struct route *copy = calloc(1, sizeof(*copy));
 	int r = copy ? copy_text(&copy->url, route->url) : -ENOMEM;
 
+	if (r == 0)
+		r = copy_text(&copy->name, route->name);
 	if (r == 0)
 		r = copy_text(&copy->api, route->api);
 	if (r == 0)
@@ -133,6 +136,7 @@ struct route *route_free(struct route *route) {
 	if (!route)
 		return NULL;
 	free(route->url);
+	free(route->name);
 	free(route->api);
 	free(route->dl);
 	free(route->ca_pem);

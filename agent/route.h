@@ -16,6 +16,7 @@ struct store;
 
 struct route {
 	char *url; /* canonical index URL */
+	char *name; /* the account's; NULL without one */
 	char *api; /* as pinned; NULL: unpinned */
 	char *dl;
 	char *ca_pem;

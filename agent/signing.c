@@ -73,8 +73,6 @@ static enum refusal signing_open(const struct signing *signing, struct account *
 	const struct account *asked = signing->account;
 	int r;
 
-	if (signing->is_over)
-		return REFUSAL_LOCKED;
 	r = store_find(signing->agent->store, asked->url, asked->name, true, &account);
 	if (r < 0)
 		return mandate_find_refusal(r);
@@ -98,7 +96,9 @@ static void signing_sign(struct signing *signing) {
 	enum refusal refusal = REFUSAL_NONE;
 	int r;
 
-	if (!signing->key)
+	if (signing->is_over)
+		refusal = REFUSAL_LOCKED;
+	else if (!signing->key)
 		refusal = signing_open(signing, &account);
 	if (refusal != REFUSAL_NONE) {
 		signing_finish(signing, refusal, NULL, NULL);
@@ -110,6 +110,11 @@ static void signing_sign(struct signing *signing) {
 			SIGN_TIMEOUT_USEC, signing_signed, signing, &signing->job);
 	if (r < 0)
 		signing_finish(signing, refusal_from_errno(r), NULL, NULL);
+}
+
+static bool signing_knows_clock(const struct signing *signing, int64_t *ret_ahead) {
+	return clock_is_known(
+		signing->agent, signing->account->url, signing->account->name, ret_ahead);
 }
 
 static void signing_warn(const struct signing *signing, int64_t ahead) {
@@ -130,7 +135,7 @@ static void signing_compare(struct signing *signing) {
 	_cleanup_(freep) char *detail = NULL;
 	int64_t ahead = 0;
 
-	if (clock_is_known(signing->agent, signing->account->url, &ahead)) {
+	if (signing_knows_clock(signing, &ahead)) {
 		if (ahead > CLOCK_WRONG_SEC || ahead < -CLOCK_WRONG_SEC) {
 			if (asprintf(&detail, "by %" PRId64 " seconds, ours is %s",
 				    ahead < 0 ? -ahead : ahead, ahead < 0 ? "ahead" : "behind") < 0)
@@ -150,9 +155,8 @@ static void signing_told(
 	uint64_t date = 0;
 
 	(void) detail;
-	if (refusal == REFUSAL_NONE && fields_get_u64(answer, FIELD_DATE, &date) == 0 &&
-		date < INT64_MAX)
-		clock_learn(signing->agent, signing->account->url, (int64_t) date);
+	if (refusal == REFUSAL_NONE && fields_get_u64(answer, FIELD_DATE, &date) == 0)
+		clock_learn(signing->agent, signing->account->url, signing->account->name, date);
 	else
 		log_warning("the registry '%s' did not tell its time (%s), going on",
 			signing->account->url, refusal_name(refusal));
@@ -232,12 +236,28 @@ static int signing_keep(struct signing *signing, const struct signing_ask *ask) 
 	return 0;
 }
 
-/* A read is worth little and asked for often: for it what is known has to do. */
+/*
+ * The API, which will look at the token, is asked where nobody has told: but not for a read, which
+ * is worth little and asked for often. And where what is known says that our clock is off: one
+ * answer, or the clock of an index on another host, must not keep anybody from signing.
+ */
 static bool signing_needs_clock(const struct signing *signing, enum operation operation) {
 	int64_t ahead;
 
-	return operation != OPERATION_READ && signing->account->api &&
-	       !clock_is_known(signing->agent, signing->account->url, &ahead);
+	if (!signing->account->api)
+		return false;
+	if (!signing_knows_clock(signing, &ahead))
+		return operation != OPERATION_READ;
+	return ahead > CLOCK_WARNING_SEC || ahead < -CLOCK_WARNING_SEC;
+}
+
+/* No number of reads, which anybody may ask for, makes an act's be forgotten. */
+static int signing_use_challenge(struct agent *agent, const struct signing_ask *ask) {
+	bool is_read = ask->operation == OPERATION_READ;
+
+	return challenge_book_use(is_read ? &agent->read_challenges : &agent->act_challenges,
+		is_read ? &agent->act_challenges : &agent->read_challenges, ask->account->url,
+		ask->challenge);
 }
 
 int signing_new(struct agent *agent, const struct signing_ask *ask, signing_done_t done,
@@ -255,7 +275,7 @@ int signing_new(struct agent *agent, const struct signing_ask *ask, signing_done
 	if (r == 0)
 		r = signing_fill(signing, ask);
 	if (r == 0 && ask->challenge)
-		r = challenge_book_use(&agent->challenges, ask->account->url, ask->challenge);
+		r = signing_use_challenge(agent, ask);
 	if (r == 0)
 		r = signing_needs_clock(signing, ask->operation)
 			    ? signing_ask_clock(signing)

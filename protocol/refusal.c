@@ -194,8 +194,8 @@ static const struct {
 		"points to if you trust it"},
 
 	[REFUSAL_UNPINNED] = {"unpinned", EXIT_NEEDS,
-		"this account was made without asking the index, so there is no API that its token may go "
-		"to; run `cpub-agent trust` for this registry"},
+		"no API is pinned for this account, since it was made without asking the index, or before "
+		"the registry knew its key; run `cpub-agent trust` for this registry"},
 	[REFUSAL_REGISTRY_REFUSED] = {"registry-refused", EXIT_REGISTRY,
 		"the registry said no; nothing was changed there"},
 	[REFUSAL_TOKEN_UNKNOWN] = {"token-unknown", EXIT_REGISTRY,

@@ -26,12 +26,13 @@ static void write_told(FILE *out, const struct account *account) {
 
 void act_text_token(FILE *out, const struct account *account) {
 	int days = expiry_warning_days(account->expires, (int64_t) time(NULL));
+	const char *what = account_signs(account) ? "key" : "token";
 
 	if (days > 0)
-		fprintf(out, "  token     expires in %d day%s: make a new one soon\n", days,
+		fprintf(out, "  %-10sexpires in %d day%s: make a new one soon\n", what, days,
 			days == 1 ? "" : "s");
 	else if (days == 0)
-		fprintf(out, "  token     expires in less than a day: make a new one now\n");
+		fprintf(out, "  %-10sexpires in less than a day: make a new one now\n", what);
 	if (account_signs(account))
 		fprintf(out, "  signed    with the key %s\n", account->key->pid);
 	write_told(out, account);

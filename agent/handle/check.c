@@ -95,6 +95,7 @@ static void check_say_failed(struct check *check, const char *what, int error) {
 static void check_account(struct check *check) {
 	const struct account *account = check->account;
 	int days = expiry_warning_days(account->expires, (int64_t) time(NULL));
+	const char *what = account_signs(account) ? "key" : "token";
 
 	check_say(check, "account", good, "'%s', its requests go to %s", check->name, account->api);
 	if (account->expires == 0 && !account_signs(account))
@@ -102,12 +103,12 @@ static void check_account(struct check *check) {
 	else if (account->expires == 0)
 		check_say(check, "expiry", good, "a key does not expire by itself");
 	else if (expiry_is_over(account->expires, (int64_t) time(NULL)))
-		check_say(check, "expiry", bad, "the token has expired, as told at login");
+		check_say(check, "expiry", bad, "the %s has expired, as told at login", what);
 	else if (days >= 0)
-		check_say(check, "expiry", warning, "the token expires in %d day%s, as told at login",
-			days, days == 1 ? "" : "s");
+		check_say(check, "expiry", warning, "the %s expires in %d day%s, as told at login",
+			what, days, days == 1 ? "" : "s");
 	else
-		check_say(check, "expiry", good, "the token does not expire in the next two weeks");
+		check_say(check, "expiry", good, "the %s does not expire in the next two weeks", what);
 	if (account->scope || account->crates)
 		check_say(check, "scope", good, "as told at login: %s%s%s",
 			account->scope ? account->scope : "any act", account->crates ? " on " : "",
@@ -325,6 +326,7 @@ static void check_index(struct check *check) {
 		.ask_built_in = true,
 		.token = route->token,
 		.signer = route->signer,
+		.account = route->name,
 	};
 	int r;
 

@@ -49,6 +49,7 @@ static void get_free(void *operation) {
 	history_free(get->history);
 	origin_free(get->origin);
 	route_free(get->route);
+	account_free(get->agreed);
 	consent_free(get->consent);
 	passphrase_free(get->passphrase);
 	signing_free(get->signing);
@@ -207,10 +208,34 @@ static void get_give(struct get *get, const struct secret *token) {
 	session_send(session);
 }
 
+/* An index that told nothing at login, since nobody knew the key yet, is compared with nothing. */
+static enum refusal get_check_pin(const struct account *account) {
+	return account->is_closed && !account->api ? REFUSAL_UNPINNED : REFUSAL_NONE;
+}
+
+/* What was agreed to, as long as it is that account still: token or key, API, CA and all. */
+static enum refusal get_find_agreed(struct get *get, struct account **ret) {
+	_cleanup_(account_freep) struct account *account = NULL;
+	enum refusal refusal = get_find(get, get->account, &account);
+
+	if (refusal != REFUSAL_NONE)
+		return refusal;
+	if (!get->agreed || !account_is_same(get->agreed, account))
+		return REFUSAL_NOT_APPROVED;
+	refusal = get_check_pin(account);
+	if (refusal == REFUSAL_NONE)
+		*ret = TAKE_PTR(account);
+	return refusal;
+}
+
 static void get_signed(
 	enum refusal refusal, const char *detail, struct secret *token, void *userdata) {
+	_cleanup_(account_freep) struct account *account = NULL;
 	_cleanup_(secret_freep) struct secret *taken = token;
 
+	/* It took its time, and a grant is for this account as well. */
+	if (refusal == REFUSAL_NONE)
+		refusal = get_find_agreed(userdata, &account);
 	if (refusal == REFUSAL_NONE)
 		get_give(userdata, taken);
 	else
@@ -222,7 +247,7 @@ static void get_release(struct get *get) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	_cleanup_(account_freep) struct account *opened = NULL;
 	struct session *session = get->session;
-	enum refusal refusal = get_find(get, get->account, &account);
+	enum refusal refusal = get_find_agreed(get, &account);
 	int r;
 
 	if (refusal != REFUSAL_NONE) {
@@ -272,7 +297,7 @@ enum refusal get_find(struct get *get, const char *name, struct account **ret) {
 static void get_compare(struct get *get) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	struct session *session = get->session;
-	enum refusal refusal = get_find(get, get->account, &account);
+	enum refusal refusal = get_find_agreed(get, &account);
 	int r;
 
 	if (refusal != REFUSAL_NONE) {
@@ -295,6 +320,8 @@ static void get_compare(struct get *get) {
 static void get_approved(enum refusal refusal, void *userdata) {
 	struct get *get = userdata;
 
+	if (refusal == REFUSAL_NONE && !get->agreed) /* The store was locked until now. */
+		refusal = get_find(get, get->account, &get->agreed);
 	if (refusal != REFUSAL_NONE)
 		get_refuse(get, refusal, NULL);
 	else
@@ -303,15 +330,16 @@ static void get_approved(enum refusal refusal, void *userdata) {
 
 /* Asks the person: to unlock and approve at once, or to approve. */
 static void get_ask(struct get *get, const struct history_answer *history) {
-	_cleanup_(account_freep) struct account *account = NULL;
 	struct session *session = get->session;
 	struct agent *agent = session->agent;
 	bool is_open = store_state(agent->store) == STORE_OPEN;
 	int r;
 
+	/* What is shown is what is agreed to; it may be another one than before the look. */
+	get->agreed = account_free(get->agreed);
 	if (is_open)
-		(void) store_find(agent->store, session->url, get->account, false, &account);
-	r = get_text(session, get->account, account, history, &get->text);
+		(void) store_find(agent->store, session->url, get->account, false, &get->agreed);
+	r = get_text(session, get->account, get->agreed, history, &get->text);
 	if (r < 0) {
 		session_fail(session, r, "composing a question");
 		return;
@@ -382,11 +410,12 @@ static bool get_use_grant(struct get *get) {
 }
 
 static void get_act(struct get *get) {
-	_cleanup_(account_freep) struct account *account = NULL;
 	enum refusal refusal;
 
 	if (store_state(get->session->agent->store) == STORE_OPEN) {
-		refusal = get_find(get, get->account, &account);
+		refusal = get_find(get, get->account, &get->agreed);
+		if (refusal == REFUSAL_NONE)
+			refusal = get_check_pin(get->agreed);
 		if (refusal != REFUSAL_NONE) {
 			get_refuse(get, refusal, get->account);
 			return;

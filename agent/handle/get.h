@@ -25,6 +25,8 @@ struct get {
 	bool is_covered; /* by a grant, which has this release written down */
 	int terminal;	 /* of that grant; -1 without */
 	char *text;
+	/* That the approval is for, without its token: as it was shown, or when the store was opened. */
+	struct account *agreed;
 	struct route *route;
 	struct history *history;
 	struct origin *origin;

@@ -79,7 +79,8 @@ static void get_read_account(struct get *get) {
 		get_send_reader(get, account);
 	/* cargo shows no headers where it has cached that a token is wanted. */
 	else if (session->request->has_headers || account->is_closed)
-		session_refuse(session, REFUSAL_READ_AUTH_NOT_AGREED, NULL);
+		session_refuse(session, REFUSAL_READ_AUTH_NOT_AGREED,
+			account_signs(account) ? "cpub-agent login --for read --asymmetric" : NULL);
 	else
 		get_send_placeholder(session);
 }

@@ -42,6 +42,7 @@ struct key {
 	struct pin *pin;
 	struct consent *consent;
 	struct keymaker *keymaker;
+	bool is_untried; /* the index could not be asked whether it knows the next key */
 	bool is_storing;
 };
 
@@ -195,10 +196,11 @@ static int key_text(struct key *key) {
 	if (!out)
 		return -ENOMEM;
 	act_text_begin(out, key->session, acts[key->session->request->key_change], key->name);
-	fprintf(out, "  key       %s\n", account->key->pid);
 	if (account->next_key)
 		fprintf(out, "  next      %s\n", account->next_key->pid);
 	act_text_end(out, key->session);
+	if (key->is_untried)
+		fprintf(out, "The index cannot be reached, to ask whether it knows the next key.\n");
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }
 
@@ -223,16 +225,19 @@ static void key_ask(struct key *key) {
 		session_fail(session, r, "asking for agreement");
 }
 
-/* Does the registry know it? An index that cannot be asked now does not say that it does not. */
+/* Does the registry know it? Only one that cannot be reached says nothing. */
 static void key_tried(enum refusal refusal, const char *detail, void *userdata) {
 	struct key *key = userdata;
 
 	if (refusal == REFUSAL_AUTH_REQUIRED)
 		refusal = REFUSAL_TOKEN_REJECTED;
-	if (refusal == REFUSAL_TOKEN_REJECTED || refusal == REFUSAL_CLOCK_WRONG)
+	key->is_untried = refusal == REFUSAL_NETWORK || refusal == REFUSAL_NETWORK_TIMEOUT;
+	if (refusal != REFUSAL_NONE && !key->is_untried) {
 		key_refuse(key, refusal, detail);
-	else
-		key_ask(key);
+		return;
+	}
+	key->pin = pin_free(key->pin);
+	key_ask(key);
 }
 
 /* A read, signed with the next key. 1 where the index would not tell. */
@@ -254,6 +259,7 @@ static int key_try(struct key *key) {
 	ask.proxy = account->proxy;
 	ask.allow_http = account->is_plain_http;
 	ask.signer = account;
+	ask.account = account->name;
 	ask.key = account->next_key;
 	return pin_new(session->agent, session->url, &ask, key_tried, key, &key->pin);
 }

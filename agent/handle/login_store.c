@@ -130,6 +130,11 @@ static int login_fill(const struct login *login, struct account *account) {
 	return r;
 }
 
+/* Is what lies there what the question was about? A key that was not shown is never erased. */
+static bool login_is_over(const struct login *login, const struct account *old) {
+	return login->old ? old && account_is_same(login->old, old) : !old;
+}
+
 void login_store(struct login *login) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	_cleanup_(account_freep) struct account *old = NULL;
@@ -138,7 +143,7 @@ void login_store(struct login *login) {
 
 	/* Time has passed with the question: what was agreed to must be what happens. */
 	r = store_find(session->agent->store, session->url, login->name, false, &old);
-	if ((r == 0) != login->replaces && (r == 0 || r == -ENOENT)) {
+	if ((r == 0 || r == -ENOENT) && !login_is_over(login, old)) {
 		login_refuse(login, REFUSAL_BUSY, NULL);
 		return;
 	}

@@ -91,10 +91,22 @@ static void write_token_page(FILE *out, const struct login *login) {
 	}
 }
 
+/* Its key is made now, so that no registry can know it. */
+static bool login_is_unregistered(const struct login *login) {
+	const struct request *request = login->session->request;
+
+	return request->is_asymmetric && !request->secret_in_pipe && !pin_api(login->pin);
+}
+
 static void write_api(FILE *out, const struct login *login) {
 	const struct pin *pin = login_pin(login);
 	const char *api = pin_api(pin), *dl = pin_dl(pin);
 
+	if (login_pin(login) == login->pin && login->is_closed && login_is_unregistered(login)) {
+		fprintf(out, "  api, dl   told only to who has a registered key: nothing is pinned yet, and no\n"
+			     "            act is done, before `cpub-agent trust` with the key registered\n");
+		return;
+	}
 	if (login_pin(login) == login->pin && login->is_closed) {
 		fprintf(out, "  api, dl   told only to who has a token; shown before anything is stored\n");
 		return;
@@ -195,7 +207,8 @@ int login_text_opened(const struct login *login, char **ret) {
 
 	if (!out)
 		return -ENOMEM;
-	fprintf(out, "cpub-agent: the index took the token, and names\n");
+	fprintf(out, "cpub-agent: the index took the %s, and names\n",
+		login->session->request->is_asymmetric ? "signed token" : "token");
 	write_api(out, login);
 	return fclose(out) == 0 ? 0 : -ENOMEM;
 }

@@ -134,7 +134,9 @@ static void login_show_opened(struct login *login) {
 		return;
 	}
 	r = consent_new(session, dispatch_row(session)->act, session->terminal, text,
-		"Store the token for this API?", login_agreed_elsewhere, login, &login->consent);
+		session->request->is_asymmetric ? "Store the key for this API?"
+						: "Store the token for this API?",
+		login_agreed_elsewhere, login, &login->consent);
 	if (r < 0)
 		login_cannot_ask(login, r);
 }

@@ -157,6 +157,7 @@ static enum refusal owner_start(struct owner *owner) {
 		.crate = session->request->crate,
 		.users = users,
 		.terminal = session->terminal,
+		.session = session,
 	};
 	enum refusal refusal = mandate_use(owner->mandate, true, &account);
 	int r;
@@ -292,7 +293,6 @@ static void owner_agreed(enum refusal refusal, void *userdata) {
 		owner_list_with(owner, account);
 		return;
 	}
-	session_hold(session);
 	owner->writer = answer_begin(session);
 	json_write_array(owner->writer, "owners");
 	json_write_array_end(owner->writer);

@@ -223,6 +223,7 @@ static void publish_send(struct publish *publish, const struct account *account)
 		.fds = fds,
 		.n_fds = 2,
 		.terminal = session->terminal,
+		.session = session,
 	};
 	int r = deed_new(session->agent, &session->peer, &ask, publish_progressed, publish_done,
 		publish, &publish->deed);
@@ -237,7 +238,6 @@ static void publish_send(struct publish *publish, const struct account *account)
 	}
 	/* Once, whatever comes of it: another try is another approval. */
 	parcel->is_sent = true;
-	session_hold(session);
 }
 
 static void publish_refuse(struct session *session, enum refusal refusal) {

@@ -189,7 +189,7 @@ static void revoke_agreed(enum refusal refusal, void *userdata) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	struct revoke *revoke = userdata;
 	struct session *session = revoke->session;
-	struct deed_ask ask = {.errand = ERRAND_REVOKE, .op = "revoke", .terminal = -1};
+	struct deed_ask ask = {.errand = ERRAND_REVOKE, .op = "revoke", .terminal = -1, .session = session};
 	int r;
 
 	/* The token that it was asked about, and none that was stored meanwhile. */
@@ -207,8 +207,6 @@ static void revoke_agreed(enum refusal refusal, void *userdata) {
 	if (r < 0)
 		revoke_refuse(revoke,
 			r == -EACCES ? REFUSAL_AUDIT_FAILED : refusal_from_errno(r));
-	else
-		session_hold(session);
 }
 
 static int revoke_text(struct revoke *revoke) {

@@ -124,6 +124,8 @@ static int trust_renew(const struct trust *trust, struct account **ret) {
 	int r;
 
 	r = store_find(trust->session->agent->store, trust->session->url, trust->name, true, &account);
+	if (r == 0 && !account_is_same(trust->old, account))
+		r = -EBUSY; /* It is another one than was shown. */
 	if (r == 0)
 		r = replace_text(&account->api, pin_api(trust->pin));
 	if (r == 0)

@@ -89,6 +89,7 @@ static enum refusal yank_start(struct yank *yank) {
 		.crate = release->crate,
 		.version = release->version,
 		.terminal = session->terminal,
+		.session = session,
 	};
 	enum refusal refusal = mandate_use(yank->mandate, true, &account);
 	int r;
@@ -140,8 +141,7 @@ static void yank_agreed(enum refusal refusal, void *userdata) {
 		yank_refuse(yank, refusal);
 		return;
 	}
-	/* From here on something changes there, whoever leaves meanwhile. */
-	session_hold(session);
+	/* From the first request on that leaves something changes there, whoever goes meanwhile. */
 	yank->writer = session_answer(session, false);
 	reply_ok_begin(yank->writer, session->request->kind);
 	json_write_array(yank->writer, "results");

@@ -61,30 +61,30 @@ static int end(void **state) {
 static int64_t ahead_of(struct agent *agent, const char *url) {
 	int64_t ahead = 12345;
 
-	assert_true(clock_is_known(agent, url, &ahead));
+	assert_true(clock_is_known(agent, url, "default", &ahead));
 	return ahead;
 }
 
 static void test_clock_is_not_known_before_a_registry_told(void **state) {
 	int64_t ahead = 7;
 
-	assert_false(clock_is_known(*state, URL, &ahead));
-	clock_learn(*state, "sparse+https://other.example", NOON);
-	assert_false(clock_is_known(*state, URL, &ahead));
+	assert_false(clock_is_known(*state, URL, "default", &ahead));
+	clock_learn(*state, "sparse+https://other.example", "default", NOON);
+	assert_false(clock_is_known(*state, URL, "default", &ahead));
 	assert_int_equal(ahead, 7);
 }
 
 static void test_clock_tells_how_far_ahead_the_registry_is(void **state) {
-	clock_learn(*state, URL, NOON + 400);
+	clock_learn(*state, URL, "default", NOON + 400);
 	assert_int_equal(ahead_of(*state, URL), 400);
 	pass(100);
 	assert_int_equal(ahead_of(*state, URL), 400);
-	clock_learn(*state, URL, NOON + 100 - 61);
+	clock_learn(*state, URL, "default", NOON + 100 - 61);
 	assert_int_equal(ahead_of(*state, URL), -61);
 }
 
 static void test_clock_that_is_set_right_counts_at_once(void **state) {
-	clock_learn(*state, URL, NOON + 4000);
+	clock_learn(*state, URL, "default", NOON + 4000);
 	wall += 4000;
 	assert_int_equal(ahead_of(*state, URL), 0);
 	wall -= 90000;
@@ -94,20 +94,20 @@ static void test_clock_that_is_set_right_counts_at_once(void **state) {
 static void test_clock_is_believed_for_ten_minutes(void **state) {
 	int64_t ahead;
 
-	clock_learn(*state, URL, NOON);
+	clock_learn(*state, URL, "default", NOON);
 	pass(CLOCK_TOLD_SEC);
-	assert_true(clock_is_known(*state, URL, &ahead));
+	assert_true(clock_is_known(*state, URL, "default", &ahead));
 	pass(1);
-	assert_false(clock_is_known(*state, URL, &ahead));
+	assert_false(clock_is_known(*state, URL, "default", &ahead));
 }
 
 static void test_answer_without_a_date_tells_nothing(void **state) {
 	int64_t ahead;
 
-	clock_learn(*state, URL, 0);
-	assert_false(clock_is_known(*state, URL, &ahead));
-	clock_learn(*state, URL, NOON + 70);
-	clock_learn(*state, URL, 0);
+	clock_learn(*state, URL, "default", 0);
+	assert_false(clock_is_known(*state, URL, "default", &ahead));
+	clock_learn(*state, URL, "default", NOON + 70);
+	clock_learn(*state, URL, "default", 0);
 	assert_int_equal(ahead_of(*state, URL), 70);
 }
 
@@ -117,10 +117,10 @@ static void test_of_more_registries_than_there_are_places_the_oldest_goes(void *
 
 	for (unsigned i = 0; i <= CLOCKS_MAX; i++) {
 		(void) snprintf(url, sizeof(url), "sparse+https://r%u.example", i);
-		clock_learn(*state, url, wall + (int64_t) i);
+		clock_learn(*state, url, "default", (uint64_t) wall + i);
 		pass(1);
 	}
-	assert_false(clock_is_known(*state, "sparse+https://r0.example", &ahead));
+	assert_false(clock_is_known(*state, "sparse+https://r0.example", "default", &ahead));
 	assert_int_equal(ahead_of(*state, "sparse+https://r1.example"), 1);
 	assert_int_equal(ahead_of(*state, url), CLOCKS_MAX);
 }
@@ -128,17 +128,17 @@ static void test_of_more_registries_than_there_are_places_the_oldest_goes(void *
 static void test_each_challenge_is_used_once(void **state) {
 	struct agent *agent = *state;
 
-	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abc"), 0);
-	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abd"), 0);
-	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abc"), -EEXIST);
-	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abd"), -EEXIST);
+	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abc"), 0);
+	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abd"), 0);
+	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abc"), -EEXIST);
+	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abd"), -EEXIST);
 }
 
 static void test_the_same_challenge_of_another_registry_is_another(void **state) {
 	struct agent *agent = *state;
 
-	assert_int_equal(challenge_book_use(&agent->challenges, URL, "abc"), 0);
-	assert_int_equal(challenge_book_use(&agent->challenges, URL "/x", "abc"), 0);
+	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abc"), 0);
+	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL "/x", "abc"), 0);
 }
 
 static void test_book_that_is_full_forgets_the_oldest(void **state) {
@@ -147,11 +147,11 @@ static void test_book_that_is_full_forgets_the_oldest(void **state) {
 
 	for (unsigned i = 0; i <= CHALLENGES_MAX; i++) {
 		(void) snprintf(challenge, sizeof(challenge), "c%u", i);
-		assert_int_equal(challenge_book_use(&agent->challenges, URL, challenge), 0);
+		assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, challenge), 0);
 	}
-	assert_int_equal(challenge_book_use(&agent->challenges, URL, challenge), -EEXIST);
-	assert_int_equal(challenge_book_use(&agent->challenges, URL, "c1"), -EEXIST);
-	assert_int_equal(challenge_book_use(&agent->challenges, URL, "c0"), 0);
+	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, challenge), -EEXIST);
+	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "c1"), -EEXIST);
+	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "c0"), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
