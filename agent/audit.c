@@ -109,6 +109,7 @@ static void compose(struct json_writer *writer, const struct audit_entry *entry)
 	write_optional(writer, "crate", entry->crate);
 	write_optional(writer, "vers", entry->version);
 	write_optional(writer, "cksum", entry->checksum);
+	write_optional(writer, "key", entry->key);
 	write_users(writer, entry->users);
 	json_write_string(writer, "decision", decision(entry));
 	if (entry->refusal != REFUSAL_NONE)

@@ -24,6 +24,7 @@ struct audit_entry {
 	enum refusal refusal; /* REFUSAL_NONE: it was done */
 	const char *decision; /* another word than done or refused: "begun", "unknown"; or NULL */
 	const char *users;    /* whom it is about, a line each */
+	const char *key;      /* the id of the key that signs, was made or changed */
 	const struct peer *peer;
 	const char *claimed; /* in place of `peer`: as it was described before */
 };

@@ -35,8 +35,10 @@ struct deed {
 	struct agent *agent;
 	char *claimed; /* who asked for it, as described when it was begun; NULL without memory */
 	enum errand errand;
+	bool signs;
 	const char *op;
 	char *url, *account, *crate, *version, *checksum, *users;
+	char *key; /* the id of the one that signs; or NULL */
 	struct deed_result result;
 	bool is_recorded;
 	struct net_job *job;
@@ -61,6 +63,7 @@ static int deed_audit(const struct deed *deed, const char *decision, enum refusa
 		.refusal = refusal,
 		.decision = decision,
 		.users = deed->users,
+		.key = deed->key,
 		.claimed = deed->claimed ? deed->claimed : "?",
 	};
 
@@ -107,6 +110,8 @@ static int deed_take(struct deed *deed, const struct fields *answer) {
 		return -EBADMSG;
 	result->outcome = (enum outcome) outcome;
 	result->code = (enum refusal) take_number(answer, FIELD_CODE, _REFUSAL_MAX);
+	if (deed->signs && result->code == REFUSAL_TOKEN_UNKNOWN)
+		result->code = REFUSAL_KEY_UNKNOWN; /* There is no token that could be revoked. */
 	result->hint = (enum hint) take_number(answer, FIELD_HINT, _HINT_MAX);
 	result->status = take_number(answer, FIELD_HTTP_STATUS, 1000);
 	result->retry_after = (int64_t) take_number(answer, FIELD_RETRY_AFTER, INT64_MAX);
@@ -205,6 +210,7 @@ static int deed_fill(struct deed *deed, const struct peer *peer, const struct de
 	int r = copy_text(&deed->url, ask->account->url);
 
 	deed->errand = ask->errand;
+	deed->signs = account_signs(ask->account) && ask->account->key->secret;
 	deed->op = ask->op;
 	deed->claimed = peer_describe(peer);
 	if (r == 0)
@@ -217,6 +223,8 @@ static int deed_fill(struct deed *deed, const struct peer *peer, const struct de
 		r = copy_text(&deed->checksum, ask->checksum);
 	if (r == 0)
 		r = copy_text(&deed->users, ask->users);
+	if (r == 0 && deed->signs)
+		r = copy_text(&deed->key, ask->account->key->pid);
 	return r;
 }
 
@@ -247,7 +255,6 @@ static enum operation errand_operation(enum errand errand) {
 /* Asked with what the account was opened with: a token, a key, or neither. */
 static int deed_start(struct deed *deed, const struct deed_ask *ask) {
 	const struct account *account = ask->account;
-	bool signs = account_signs(account) && account->key->secret;
 	bool is_long = ask->errand == ERRAND_PUBLISH;
 	struct net_ask net = NET_ASK_NULL;
 	int r = fields_new(&net.task);
@@ -262,7 +269,7 @@ static int deed_start(struct deed *deed, const struct deed_ask *ask) {
 	net.account = account->name;
 	net.sent = deed_left;
 	net.token = account->token;
-	net.signer = signs ? account : NULL;
+	net.signer = deed->signs ? account : NULL;
 	net.operation = errand_operation(ask->errand);
 	net.crate = ask->crate;
 	net.version = ask->version;
@@ -333,6 +340,7 @@ struct deed *deed_free(struct deed *deed) {
 	free(deed->version);
 	free(deed->checksum);
 	free(deed->users);
+	free(deed->key);
 	free(deed->claimed);
 	free(deed);
 	return NULL;

@@ -52,6 +52,13 @@ static bool text_is_paserk(const char *text, const char *kind) {
 	       text[size + strspn(text + size, characters)] == '\0';
 }
 
+static bool secret_is_paserk(const struct secret *secret) {
+	static const char kind[] = "k3.secret.";
+
+	return secret_size(secret) > strlen(kind) && secret_size(secret) <= 128 &&
+	       memcmp(secret_peek(secret), kind, strlen(kind)) == 0;
+}
+
 static int keypair_take(const struct fields *answer, struct keypair **ret) {
 	_cleanup_(keypair_freep) struct keypair *pair = calloc(1, sizeof(*pair));
 	int r;
@@ -65,7 +72,8 @@ static int keypair_take(const struct fields *answer, struct keypair **ret) {
 		r = fields_get_string(answer, FIELD_PID, &pair->pid);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
-	if (!text_is_paserk(pair->public, "k3.public.") || !text_is_paserk(pair->pid, "k3.pid."))
+	if (!secret_is_paserk(pair->secret) || !text_is_paserk(pair->public, "k3.public.") ||
+		!text_is_paserk(pair->pid, "k3.pid."))
 		return -EBADMSG;
 	*ret = TAKE_PTR(pair);
 	return 0;

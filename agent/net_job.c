@@ -153,6 +153,9 @@ static void net_job_answered(
 		detail = NULL;
 		answer = NULL;
 	}
+	/* There is no token that could be mistyped or revoked. */
+	if (job->account && refusal == REFUSAL_TOKEN_REJECTED)
+		refusal = REFUSAL_KEY_UNKNOWN;
 	job->key = keypair_free(job->key); /* Nothing more is signed. */
 	job->done(refusal, detail, refusal == REFUSAL_NONE ? answer : NULL, job->userdata);
 }

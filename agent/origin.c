@@ -52,7 +52,8 @@ static void origin_asked(enum refusal refusal, const char *detail, void *userdat
 	if (refusal == REFUSAL_INDEX_INVALID)
 		refusal = REFUSAL_ORIGIN_CHANGED;
 	if (refusal == REFUSAL_ORIGIN_CHANGED || refusal == REFUSAL_AUTH_REQUIRED ||
-		refusal == REFUSAL_TOKEN_REJECTED || refusal == REFUSAL_REDIRECT ||
+		refusal == REFUSAL_TOKEN_REJECTED || refusal == REFUSAL_KEY_UNKNOWN ||
+		refusal == REFUSAL_REDIRECT ||
 		refusal_is_of_signing(refusal)) {
 		origin->done(refusal, detail, origin->userdata);
 		return;

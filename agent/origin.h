@@ -16,7 +16,7 @@ struct route;
 /*
  * REFUSAL_NONE: it does, or it could not be asked in time, which is logged.
  * REFUSAL_ORIGIN_CHANGED: `detail` (borrowed) says to what. REFUSAL_AUTH_REQUIRED,
- * _TOKEN_REJECTED, _REDIRECT: it wants something else than at login. Or why the question to it
+ * _TOKEN_REJECTED, _KEY_UNKNOWN, _REDIRECT: it wants something else than at login. Or why the question to it
  * could not be signed. May free the object as
  * its last act.
  */

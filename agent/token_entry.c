@@ -38,6 +38,8 @@ static void token_entry_finish(struct token_entry *entry, enum refusal refusal,
 	const char *detail, struct secret *token) {
 	_cleanup_(secret_freep) struct secret *taken = token;
 
+	if (refusal == REFUSAL_NONE && token_is_private_key(secret_peek(taken), secret_size(taken)))
+		refusal = REFUSAL_TOKEN_IS_KEY;
 	if (refusal == REFUSAL_NONE && !token_is_valid(secret_peek(taken), secret_size(taken)))
 		refusal = REFUSAL_BAD_TOKEN;
 	entry->done(refusal, detail, refusal == REFUSAL_NONE ? TAKE_PTR(taken) : NULL,

@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 /* All alphabets are ASCII and spelled out: the functions of ctype.h ask the locale. */
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -53,6 +54,21 @@ static bool text_is_plain(const char *text, const char *without, size_t size_max
 bool owner_login_is_valid(const char *login) {
 	return text_is_plain(login, "\"'\\", LOGIN_MAX) &&
 		(!strchr(login, ':') || team_is_valid(login));
+}
+
+static bool starts_with(const char *text, size_t size, const char *start) {
+	return size >= strlen(start) && strncasecmp(text, start, strlen(start)) == 0;
+}
+
+bool token_is_private_key(const void *bytes, size_t size) {
+	const char *text = bytes;
+
+	for (; size > 0 && *text == ' '; text++)
+		size--;
+	if (starts_with(text, size, "-----BEGIN "))
+		return true;
+	return size > 2 && starts_with(text, size, "k") && text[1] >= '0' && text[1] <= '9' &&
+	       (starts_with(text + 2, size - 2, ".secret") || starts_with(text + 2, size - 2, ".local"));
 }
 
 bool claim_is_valid(const char *text) {

@@ -45,6 +45,12 @@ bool token_is_valid(const void *bytes, size_t size);
 bool signed_token_is_valid(const void *bytes, size_t size);
 
 /*
+ * A private key that somebody took for a token: PASERK `kN.secret…`, or PEM. None of the
+ * registries that we know gives out tokens of that form.
+ */
+bool token_is_private_key(const void *bytes, size_t size);
+
+/*
  * What a registry gives out to be claimed in a signed request, a subject or a challenge: 1 to
  * 256 bytes of printable ASCII without space, quote and backslash.
  */

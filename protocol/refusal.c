@@ -66,6 +66,12 @@ static const struct {
 	[REFUSAL_TOKEN_DIFFERS] = {"token-differs", EXIT_MISMATCH,
 		"the keyring holds another token for that registry than the store, so it stays there; "
 		"import it again, with `--replace`"},
+	[REFUSAL_TOKEN_IS_KEY] = {"token-is-key", EXIT_USAGE,
+		"this is a private key and no token, so it was sent nowhere and not stored; to sign with "
+		"it, give it to `cpub-agent login --asymmetric --with-token`"},
+	[REFUSAL_SIGNING_NOT_TAKEN] = {"signing-not-taken", EXIT_USAGE,
+		"crates.io knows no keys and takes no signed requests; name another registry, or log in "
+		"there with a token (`--no-check` stores a key for it all the same)"},
 	[REFUSAL_ACCOUNT_SIGNS] = {"account-signs", EXIT_USAGE,
 		"this account signs its requests and sends no token, whatever a registry answers; give "
 		"`--asymmetric`, or put an account with a token in its place: `cpub-agent login --replace`"},
@@ -214,6 +220,9 @@ static const struct {
 	[REFUSAL_OUTCOME_UNKNOWN] = {"outcome-unknown", EXIT_NETWORK,
 		"the request was sent and its answer lost, so nobody knows whether it was carried out; "
 		"look with `cpub-agent check` before you try again"},
+	[REFUSAL_KEY_UNKNOWN] = {"key-unknown", EXIT_REGISTRY,
+		"the registry does not take what this key signs; register what `cpub-agent key show` "
+		"prints there, and see that it has the same subject"},
 	[REFUSAL_CLOCK_WRONG] = {"clock-wrong", EXIT_FAILED,
 		"this machine's clock and the registry's are more than 5 minutes apart, so nothing was "
 		"signed: a registry takes no signature of another time; set the clock, then try again"},

@@ -34,6 +34,7 @@ static const char *const key_changes[] = {
 	[KEY_ROTATE] = "rotate",
 	[KEY_FINISH] = "finish",
 	[KEY_CANCEL] = "cancel",
+	[KEY_SET] = "set",
 };
 static_assert(sizeof(key_changes) / sizeof(key_changes[0]) == _KEY_CHANGE_MAX, "all named");
 

@@ -33,6 +33,7 @@ enum key_change {
 	KEY_ROTATE, /* makes the next one beside it */
 	KEY_FINISH, /* puts the next one in its place */
 	KEY_CANCEL, /* forgets the next one */
+	KEY_SET,    /* keeps it, and changes what its tokens claim */
 	_KEY_CHANGE_MAX,
 	_KEY_CHANGE_INVALID = -1,
 };
@@ -91,6 +92,9 @@ struct request {
 	bool is_asymmetric;
 	char *subject;	/* checked: what each of its tokens claims to come from */
 	bool wants_kid; /* the footer names the key as RFC 3231 does, not as cargo */
+	/* Of `key` alone: they claim no subject any more; the footer's name was said. */
+	bool no_subject;
+	bool has_footer_key;
 
 	/* key */
 	enum key_change key_change;

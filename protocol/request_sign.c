@@ -69,6 +69,7 @@ static int take_footer_key(const struct json *root, struct request *request) {
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	request->has_footer_key = true;
 	request->wants_kid = strcmp(name, "kid") == 0;
 	return request->wants_kid || strcmp(name, "kip") == 0 ? 0 : -EBADMSG;
 }
@@ -93,7 +94,7 @@ int request_take_signing(const struct json *root, struct request *request) {
 		       : 0;
 }
 
-int request_take_key(const struct json *root, struct request *request) {
+static int take_change(const struct json *root, struct request *request) {
 	const char *name;
 	int r = json_get_string(root, "change", &name);
 
@@ -101,4 +102,22 @@ int request_take_key(const struct json *root, struct request *request) {
 		return r == -ENOENT ? 0 : r;
 	request->key_change = key_change_from_name(name);
 	return request->key_change == _KEY_CHANGE_INVALID ? -EBADMSG : 0;
+}
+
+int request_take_key(const struct json *root, struct request *request) {
+	bool is_said;
+	int r = take_change(root, request);
+
+	if (r == 0)
+		r = json_get_bool(root, "no-subject", &request->no_subject);
+	if (r == 0 || r == -ENOENT)
+		r = take_subject(root, request);
+	if (r == 0)
+		r = take_footer_key(root, request);
+	if (r != 0)
+		return r;
+	if (request->subject && request->no_subject)
+		return -EBADMSG;
+	is_said = request->subject || request->no_subject || request->has_footer_key;
+	return is_said == (request->key_change == KEY_SET) ? 0 : -EBADMSG;
 }

@@ -16,5 +16,5 @@ int request_take_signing(const struct json *root, struct request *request);
  * one that claims it is good for no more than without. 0 or a negative errno.
  */
 int request_take_challenge(const struct json *headers, struct request *request);
-/* `key`: what is to be done. 0 or a negative errno. */
+/* `key`: what is to be done, and to what. 0, REFUSAL_BAD_NAME, or a negative errno. */
 int request_take_key(const struct json *root, struct request *request);

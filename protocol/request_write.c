@@ -75,8 +75,9 @@ void request_write(struct json_writer *writer, const struct request *request) {
 	write_text(writer, "wipe", request->wipe);
 	write_flag(writer, "asymmetric", request->is_asymmetric);
 	write_text(writer, "subject", request->subject);
-	if (request->wants_kid)
-		json_write_string(writer, "footer-key", "kid");
+	write_flag(writer, "no-subject", request->no_subject);
+	if (request->wants_kid || request->has_footer_key)
+		json_write_string(writer, "footer-key", request->wants_kid ? "kid" : "kip");
 	if (request->key_change != KEY_SHOW)
 		json_write_string(writer, "change", key_change_name(request->key_change));
 	write_flag(writer, "all", request->all);

@@ -49,6 +49,7 @@ struct check {
 	struct probe *probe;
 	struct history *history;
 	struct deed *deed;
+	bool is_signature_taken;
 };
 
 static void check_free(void *operation) {
@@ -269,7 +270,11 @@ static void check_token(struct check *check) {
 	int r;
 
 	if (account_signs(check->account)) {
-		check_say(check, "token", good, "none: requests are signed, with the key %s",
+		check_say(check, "token", check->is_signature_taken ? good : unknown,
+			check->is_signature_taken
+				? "none: the index took what the key %s signed"
+				: "none: requests are signed with the key %s, and nothing tells whether the "
+				  "registry knows it",
 			check->account->key->pid);
 		check_crate(check);
 		return;
@@ -304,6 +309,9 @@ static void check_pinned(enum refusal refusal, const char *detail, void *userdat
 			detail ? ")" : "");
 	} else {
 		check_say(check, "index", good, "reachable");
+		/* By the account's own key, and not by that of its credential for reads. */
+		check->is_signature_taken = account->is_closed && check->route->signer &&
+					    account_is_same(account, check->route->signer);
 		if (is_same(account->api, api) && is_same(account->dl, dl))
 			check_say(check, "pin", good, "API and downloads are where they were at login");
 		else

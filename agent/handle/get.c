@@ -27,6 +27,7 @@
 #include "agent/handle/get_text.h"
 #include "agent/handle/handle.h"
 #include "agent/history.h"
+#include "agent/keypair.h"
 #include "agent/log.h"
 #include "agent/mandate.h"
 #include "agent/origin.h"
@@ -76,7 +77,7 @@ enum refusal get_check(struct session *session) {
 								    : REFUSAL_NOT_FOUND;
 }
 
-int get_audit(const struct get *get, enum refusal refusal) {
+int get_audit(const struct get *get, const struct account *account, enum refusal refusal) {
 	const struct session *session = get->session;
 	const struct request *request = session->request;
 	const struct audit_entry entry = {
@@ -86,6 +87,7 @@ int get_audit(const struct get *get, enum refusal refusal) {
 		.crate = request->crate,
 		.version = request->version,
 		.checksum = request->checksum,
+		.key = account && account_signs(account) ? account->key->pid : NULL,
 		.refusal = refusal,
 		.peer = &session->peer,
 	};
@@ -94,7 +96,7 @@ int get_audit(const struct get *get, enum refusal refusal) {
 }
 
 void get_refuse(struct get *get, enum refusal refusal, const char *detail) {
-	if (get_audit(get, refusal) < 0)
+	if (get_audit(get, NULL, refusal) < 0)
 		log_warning("a refusal could not be written to the audit log");
 	session_refuse(get->session, refusal, detail);
 }
@@ -254,7 +256,7 @@ static void get_release(struct get *get) {
 		get_undo(get, refusal, get->account);
 		return;
 	}
-	r = get_audit(get, REFUSAL_NONE);
+	r = get_audit(get, account, REFUSAL_NONE);
 	if (r < 0) {
 		log_warning("the audit log could not be written: %s", strerror(-r));
 		get_take_back(get);

@@ -38,8 +38,8 @@ struct get {
 /* For `read`: opens the store if need be, and answers. */
 void get_read(struct get *get);
 
-/* 0 or a negative errno. */
-int get_audit(const struct get *get, enum refusal refusal);
+/* `account` is the one whose token leaves, NULL where none does. 0 or a negative errno. */
+int get_audit(const struct get *get, const struct account *account, enum refusal refusal);
 /* Written down, then refused. */
 void get_refuse(struct get *get, enum refusal refusal, const char *detail);
 /* REFUSAL_NONE and *ret (caller frees), without its token, for an account whose token may be used. */

@@ -50,7 +50,7 @@ static void get_signed_reader(
 static void get_send_reader(struct get *get, const struct account *reader) {
 	_cleanup_(account_freep) struct account *opened = NULL;
 	struct session *session = get->session;
-	int r = get_audit(get, REFUSAL_NONE);
+	int r = get_audit(get, reader, REFUSAL_NONE);
 
 	if (r < 0) {
 		log_warning("the audit log could not be written: %s", strerror(-r));

@@ -7,6 +7,7 @@
  *   finish  → the index is asked with the next one, if it tells who signs → the passphrase
  *             → it takes the place of the old one
  *   cancel  → y/N → the next one is forgotten
+ *   set     → the passphrase → the key stays, and its tokens claim something else
  */
 
 #include <errno.h>
@@ -68,6 +69,8 @@ static const char *key_op(const struct key *key) {
 		return "key-finish";
 	case KEY_CANCEL:
 		return "key-cancel";
+	case KEY_SET:
+		return "key-set";
 	case KEY_SHOW:
 	case _KEY_CHANGE_MAX:
 	case _KEY_CHANGE_INVALID:
@@ -100,11 +103,23 @@ static void key_answer(struct key *key, bool is_changed) {
 	session_send(session);
 }
 
+/* The key that it was about: after `rotate` the next one, after `cancel` the one that is left. */
+static const char *key_changed(const struct key *key) {
+	const struct account *account = key->account;
+
+	return account->next_key ? account->next_key->pid : account->key->pid;
+}
+
 static void key_stored(int error, void *userdata) {
 	struct key *key = userdata;
 	struct session *session = key->session;
 	const struct audit_entry entry = {
-		.op = key_op(key), .url = session->url, .account = key->name, .peer = &session->peer};
+		.op = key_op(key),
+		.url = session->url,
+		.account = key->name,
+		.key = key_changed(key),
+		.peer = &session->peer,
+	};
 
 	key->is_storing = false;
 	store_settle(session->agent, error);
@@ -112,7 +127,8 @@ static void key_stored(int error, void *userdata) {
 		key_refuse(key, store_refusal(error), store_refusal_detail(error));
 		return;
 	}
-	if (session->request->key_change == KEY_FINISH) /* What was approved was another key. */
+	if (session->request->key_change == KEY_FINISH ||
+		session->request->key_change == KEY_SET) /* What was approved were other tokens. */
 		grant_drop_all(&session->agent->grants);
 	if (audit_write(session->agent->audit, &entry) < 0)
 		log_warning("a change of a key could not be written to the audit log");
@@ -122,12 +138,25 @@ static void key_stored(int error, void *userdata) {
 /* The account, whose keys are at hand, with another key: `made`, or the next one that lies there. */
 static void account_change_key(
 	struct account *account, enum key_change change, struct keypair *made) {
+	if (change == KEY_SET)
+		return;
 	if (change == KEY_FINISH) {
 		keypair_free(account->key);
 		account->key = TAKE_PTR(account->next_key);
 	}
 	keypair_free(account->next_key);
 	account->next_key = made;
+}
+
+/* What the request says that its tokens claim. */
+static int account_change_claims(struct account *account, const struct request *request) {
+	if (request->no_subject || request->subject) {
+		free(account->subject);
+		account->subject = request->subject ? strdup(request->subject) : NULL;
+	}
+	if (request->has_footer_key)
+		account->footer_key = request->wants_kid ? FOOTER_KID : FOOTER_KIP;
+	return request->subject && !account->subject ? -ENOMEM : 0;
 }
 
 /* `made` is the next key; NULL where none was made. It is taken over. */
@@ -138,16 +167,23 @@ static void key_store(struct key *key, struct keypair *made) {
 	int r = store_find(session->agent->store, session->url, key->name, true, &account);
 
 	if (r == 0 && !account_is_same(key->account, account))
-		r = -EBUSY; /* Time has passed with the question. */
+		r = -ESTALE; /* It is another one than was shown. */
 	if (r == 0) {
 		account_change_key(account, session->request->key_change, TAKE_PTR(next));
+		r = account_change_claims(account, session->request);
+	}
+	if (r == 0) {
 		account_free(key->account);
 		key->account = account_copy(account);
 		r = key->account ? store_put(session->agent->store, account, key_stored, key)
 				 : -ENOMEM;
 	}
 	if (r < 0) {
-		key_refuse(key, r == -EBUSY ? REFUSAL_BUSY : mandate_find_refusal(r), NULL);
+		key_refuse(key,
+			r == -ESTALE  ? REFUSAL_NOT_APPROVED
+			: r == -EBUSY ? REFUSAL_BUSY
+				      : mandate_find_refusal(r),
+			NULL);
 		return;
 	}
 	key->is_storing = true;
@@ -182,12 +218,21 @@ static void key_agreed(enum refusal refusal, void *userdata) {
 		session_fail(session, r, "making a key");
 }
 
+/* Checked when the request was read: printable, and without a blank. */
+static void write_claims(FILE *out, const struct request *request) {
+	if (request->subject || request->no_subject)
+		fprintf(out, "  subject   %s\n", request->subject ? request->subject : "(none)");
+	if (request->has_footer_key)
+		fprintf(out, "  id as     %s\n", request->wants_kid ? "kid" : "kip");
+}
+
 static int key_text(struct key *key) {
 	static const char *const acts[] = {
 		[KEY_SHOW] = "showing a key",
 		[KEY_ROTATE] = "making the next key, beside the one that signs",
 		[KEY_FINISH] = "signing with the next key, and erasing the one before",
 		[KEY_CANCEL] = "forgetting the next key",
+		[KEY_SET] = "changing what the tokens of a key claim",
 	};
 	const struct account *account = key->account;
 	size_t size;
@@ -195,9 +240,14 @@ static int key_text(struct key *key) {
 
 	if (!out)
 		return -ENOMEM;
-	act_text_begin(out, key->session, acts[key->session->request->key_change], key->name);
+	fprintf(out, "cpub-agent: approve %s?\n", acts[key->session->request->key_change]);
+	fprintf(out, "  registry  %s\n", key->session->url);
+	fprintf(out, "  account   %.*s%s\n", account_given_size(account), account->name,
+		account_is_for_read(account) ? ", for reads alone" : "");
+	fprintf(out, "  key       %s\n", account->key->pid);
 	if (account->next_key)
 		fprintf(out, "  next      %s\n", account->next_key->pid);
+	write_claims(out, key->session->request);
 	act_text_end(out, key->session);
 	if (key->is_untried)
 		fprintf(out, "The index cannot be reached, to ask whether it knows the next key.\n");
@@ -211,6 +261,7 @@ static void key_ask(struct key *key) {
 		[KEY_ROTATE] = ACT_LOGIN,
 		[KEY_FINISH] = ACT_REPLACE,
 		[KEY_CANCEL] = ACT_LOGOUT,
+		[KEY_SET] = ACT_REPLACE,
 	};
 	int r = key_text(key);
 
@@ -230,7 +281,7 @@ static void key_tried(enum refusal refusal, const char *detail, void *userdata) 
 	struct key *key = userdata;
 
 	if (refusal == REFUSAL_AUTH_REQUIRED)
-		refusal = REFUSAL_TOKEN_REJECTED;
+		refusal = REFUSAL_KEY_UNKNOWN;
 	key->is_untried = refusal == REFUSAL_NETWORK || refusal == REFUSAL_NETWORK_TIMEOUT;
 	if (refusal != REFUSAL_NONE && !key->is_untried) {
 		key_refuse(key, refusal, detail);

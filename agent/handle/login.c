@@ -265,9 +265,9 @@ static int login_inherit(struct session *session, const struct account *old) {
 	return r;
 }
 
-/* From a token to a key, or back: never without being told to. */
-static bool login_changes_type(const struct login *login) {
-	return login->old && account_signs(login->old) != login->session->request->is_asymmetric;
+/* A key that is replaced cannot be had again; and a token gives way to one only if that was meant. */
+static bool login_loses_key(const struct login *login) {
+	return account_signs(login->old) || login->session->request->is_asymmetric;
 }
 
 /* What can be said before anybody is asked and the network is touched. */
@@ -280,9 +280,11 @@ static enum refusal login_precheck(const struct login *login) {
 		return REFUSAL_TOKEN_EXPIRED;
 	if (request->for_read && registry_url_is_crates_io(session->url))
 		return REFUSAL_READ_NOT_NEEDED;
+	if (request->is_asymmetric && registry_url_is_crates_io(session->url) && !request->no_check)
+		return REFUSAL_SIGNING_NOT_TAKEN;
 	if (login_needs_host(session) && is_given)
 		return REFUSAL_NAME_UNTRUSTED;
-	if (login->replaces && (is_given || login_changes_type(login)) && !request->replace &&
+	if (login->replaces && (is_given || login_loses_key(login)) && !request->replace &&
 		request->url_source != URL_SOURCE_UNKNOWN)
 		return REFUSAL_ACCOUNT_EXISTS;
 	/* Its reads are signed as well: a token beside it would be sent in their place. */
@@ -306,6 +308,8 @@ static const char *login_detail(const struct login *login, enum refusal refusal)
 		return request->url_file;
 	if (refusal == REFUSAL_BAD_URL)
 		return "the proxy's URL";
+	if (refusal == REFUSAL_ACCOUNT_EXISTS && account_signs(login->old))
+		return "its key is shown by `cpub-agent key show`, and lost if it is replaced";
 	if (refusal == REFUSAL_ACCOUNT_SIGNS && request->is_asymmetric)
 		return "its credential for reads is a token; remove that first, by "
 		       "`cpub-agent logout --for read`";

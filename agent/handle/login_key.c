@@ -6,6 +6,8 @@
  */
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +21,25 @@
 #include "protocol/request.h"
 #include "protocol/secret.h"
 
+/*
+ * As cargo names the registry, which compares it: of a sparse index with a slash at its end, since
+ * cargo takes no other (cargo, src/sources/registry/http_remote.rs). Caller frees.
+ */
+static char *index_url_for_tokens(const char *index_url) {
+	bool is_sparse = strncmp(index_url, "sparse+", strlen("sparse+")) == 0;
+	size_t size = strlen(index_url);
+	char *url;
+
+	if (!is_sparse || index_url[size - 1] == '/')
+		return strdup(index_url);
+	return asprintf(&url, "%s/", index_url) < 0 ? NULL : url;
+}
+
 int login_fill_key(const struct login *login, struct account *account) {
 	const struct request *request = login->session->request;
 
 	account->footer_key = request->wants_kid ? FOOTER_KID : FOOTER_KIP;
-	account->index = strdup(request->index_url);
+	account->index = index_url_for_tokens(request->index_url);
 	if (request->subject)
 		account->subject = strdup(request->subject);
 	return account->index && (!request->subject || account->subject) ? 0 : -ENOMEM;

@@ -84,6 +84,7 @@ static void login_stored(int error, void *userdata) {
 		.url = session->url,
 		.account = login->name,
 		.decision = login_turn(login),
+		.key = account_signs(login->stored) ? login->stored->key->pid : NULL,
 		.peer = &session->peer};
 
 	login->is_storing = false;

@@ -132,6 +132,8 @@ static void write_credential(FILE *out, const struct login *login) {
 	if (old && account_signs(old))
 		fprintf(out, "  before    signed, with the key %s, which is lost then\n",
 			old->key->pid);
+	if (old && old->next_key)
+		fprintf(out, "  and       the next key %s, too\n", old->next_key->pid);
 	if (old && account_signs(old) && !request->is_asymmetric)
 		fprintf(out, "This account SIGNS its requests. From then on it would send a token instead,\n"
 			     "which is worth all that its owner may do to whoever gets hold of it.\n");

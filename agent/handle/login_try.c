@@ -145,7 +145,7 @@ static void login_opened(enum refusal refusal, const char *detail, void *userdat
 	struct login *login = userdata;
 
 	if (refusal == REFUSAL_AUTH_REQUIRED)
-		refusal = REFUSAL_TOKEN_REJECTED;
+		refusal = login->key ? REFUSAL_KEY_UNKNOWN : REFUSAL_TOKEN_REJECTED;
 	if (refusal == REFUSAL_NONE && !login_is_as_shown(login)) {
 		refusal = REFUSAL_INDEX_INVALID;
 		detail = "with the token it names another API than without";

@@ -102,6 +102,7 @@ static enum exit_code ask(struct command *command, struct request *request) {
 		return verb_run(command, request, VERB_LENDS_TERMINAL, show_finished, false);
 	case KEY_CANCEL:
 		return verb_run(command, request, VERB_LENDS_TERMINAL, show_cancelled, false);
+	case KEY_SET:
 	case KEY_SHOW:
 	case _KEY_CHANGE_MAX:
 	case _KEY_CHANGE_INVALID:

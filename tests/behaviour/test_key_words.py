@@ -341,7 +341,7 @@ def test_key_lends_the_terminal_since_it_may_ask(agent, environment):
 @pytest.mark.parametrize("words,code,status", [
     (["key", "show"], "no-key", 2),
     (["key", "rotate", "--finish"], "no-next-key", 2),
-    (["key", "rotate", "--finish"], "token-rejected", 6),
+    (["key", "rotate", "--finish"], "key-unknown", 6),
     (["key", "rotate"], "denied", 5),
     (["login", "--for", "read"], "account-signs", 2),
     (["login", "--asymmetric"], "needs-terminal", 4),

@@ -273,7 +273,8 @@ def prepare(desk, kind: str) -> None:
     if kind == "key":
         key = secret_in_pipe(SECRET_KEY)
         assert "Ok" in desk.ask({"v": 1, "registry": {"index-url": CRATES_IO}, "kind": "login",
-                                 "url-source": "given", "asymmetric": True, "secret-in-pipe": True},
+                                 "url-source": "given", "asymmetric": True, "secret-in-pipe": True,
+                                 "no-check": True},
                                 [key])
         os.close(key)
         return

@@ -127,7 +127,7 @@ def test_registry_that_repeats_a_challenge_gets_it_signed_once(challenged):
     signer.registry.inject("DELETE ", times=None, status=401, body={"errors": [{"detail": "no"}]},
                            headers=[("WWW-Authenticate", f'Cargo challenge="{text}"')])
     first, code_of_first = outcome(signer.yank("0.1.0"))
-    assert first == "refused" and code_of_first in ("challenge-repeated", "token-unknown")
+    assert first == "refused" and code_of_first in ("challenge-repeated", "key-unknown")
     assert sent(signer, "DELETE ") == [401, 401]
     # It is known still, whatever comes of another act.
     assert outcome(signer.yank("0.2.0"))[1] == "challenge-repeated"
@@ -140,7 +140,7 @@ def test_registry_that_challenges_for_ever_is_not_followed_for_ever(challenged, 
         raise Refused(401, "again", [
             ("WWW-Authenticate", f'Cargo challenge="{secrets.token_urlsafe(9)}"')])
     monkeypatch.setattr(challenged.registry.gate, "admit", admit)
-    assert outcome(challenged.yank("0.1.0")) == ("refused", "token-unknown")
+    assert outcome(challenged.yank("0.1.0")) == ("refused", "key-unknown")
     assert sent(challenged, "DELETE ") == [401, 401]
 
 

@@ -83,7 +83,7 @@ def test_next_key_takes_the_place_of_the_first(ready):
 def test_registry_that_knows_the_next_key_alone_takes_nothing_before_and_all_after(ready):
     told = ready.change("rotate")["Ok"]
     ready.verifier.register(told["next-public"])
-    assert outcome(ready.yank("0.1.0")) == ("refused", "token-unknown")
+    assert outcome(ready.yank("0.1.0")) == ("refused", "key-unknown")
     assert code(ready.change("finish")) == "ok"
     assert outcome(ready.yank("0.1.0")) == ("done", None)
     assert ready.verifier.refused == ["signature"]
@@ -94,7 +94,7 @@ def test_next_key_is_tried_first_where_all_reads_are_signed(signer):
     signer.registry.announce(auth_required=True)
     signer.log_in()
     told = signer.change("rotate")["Ok"]
-    assert code(signer.change("finish")) == "token-rejected"
+    assert code(signer.change("finish")) == "key-unknown"
     assert keys(show(signer)) == keys(told), "nothing has changed"
     assert signer.verifier(signer.token("read"), {})
     signer.verifier.register(told["next-public"])

@@ -99,7 +99,7 @@ def test_given_key_is_tried_where_all_reads_are_signed(signer):
 
 def test_given_key_that_the_registry_does_not_know_is_not_stored_there(signer):
     signer.registry.announce(auth_required=True)
-    assert code(signer.give(paserk(signer.key))) == "token-rejected"
+    assert code(signer.give(paserk(signer.key))) == "key-unknown"
     assert signer.stored() == [] and signer.verifier.refused == ["signature"]
 
 

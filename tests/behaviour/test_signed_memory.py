@@ -61,7 +61,7 @@ def test_search_finds_a_key_in_another_process():
 
 def test_agent_holds_no_key_once_it_has_answered(signer):
     signer.registry.announce(auth_required=True)
-    assert code(signer.give(paserk(signer.key))) == "token-rejected"
+    assert code(signer.give(paserk(signer.key))) == "key-unknown"
     assert left_in_agent(signer) == []
     signer.log_in()  # through a pipe
     assert left_in_agent(signer) == []

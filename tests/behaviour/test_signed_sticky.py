@@ -46,7 +46,7 @@ def test_demand_for_another_credential_that_cargo_passes_on_is_met_with_a_signat
 def test_registry_that_wants_another_credential_gets_none(closed, text, status):
     n = len(closed.requests())
     closed.registry.inject("DELETE ", times=None, **demand(text) | {"status": status})
-    assert outcome(closed.yank("0.1.0")) == ("refused", "token-unknown")
+    assert outcome(closed.yank("0.1.0")) == ("refused", "key-unknown")
     # Once; what was sent was signed, which the registry would have taken otherwise.
     (entry,) = [entry for entry in closed.requests()[n:] if entry["method"] == "DELETE"]
     assert entry["token"]

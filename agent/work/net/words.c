@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/names.h"
 #include "protocol/secret.h"
 
 /* Shorter pieces of a token are found by chance, and leave enough of it to be guessed. */
 #define PIECE_SIZE 16u
 #define TOKEN_SIZE_MIN 8u
+/* Of PASETO v3.public, 96 bytes in base64, less what may be of the message as well. */
+#define SIGNATURE_SIZE 124
 
 static bool byte_is_printable(char byte) {
 	return byte >= ' ' && byte <= '~';
@@ -51,7 +54,13 @@ bool words_repeat(const void *text, size_t size, const struct secret *token) {
 	/* What stands behind a scheme, as in `Bearer x`, is all that counts. */
 	const uint8_t *bytes = secret_peek(token);
 	const uint8_t *end = bytes + secret_size(token);
-	const uint8_t *space = memrchr(bytes, ' ', secret_size(token));
+	/* Of one that is signed anew each time all is known but the signature. */
+	if (signed_token_is_valid(bytes, secret_size(token))) {
+		const uint8_t *dot = memrchr(bytes, '.', secret_size(token));
+		end = dot;
+		bytes = end - bytes > SIGNATURE_SIZE ? end - SIGNATURE_SIZE : bytes;
+	}
+	const uint8_t *space = memrchr(bytes, ' ', (size_t) (end - bytes));
 	if (space && end - space > (ptrdiff_t) TOKEN_SIZE_MIN)
 		bytes = space + 1;
 
