@@ -148,8 +148,18 @@ def test_killed_while_the_person_is_asked(logged_in, who, prompt):
     next_run_works(logged_in, prompt)
 
 
+@pytest.fixture
+def slowly_logged_in(desk):
+    """With an Argon2id that takes long enough to be seen at work."""
+    desk.start()
+    desk.init_slowly()
+    desk.succeed("login", "--with-token", "--no-check", given=TOKEN + "\n")
+    return desk
+
+
 @pytest.mark.parametrize("prompt", [UNLOCK, APPROVE], ids=["unlock", "approve"])
-def test_killed_while_the_key_is_derived(logged_in, who, prompt):
+def test_killed_while_the_key_is_derived(slowly_logged_in, who, prompt):
+    logged_in = slowly_logged_in
     if prompt == UNLOCK:
         logged_in.succeed("lock")
     with on_terminal(logged_in) as (run, terminal):

@@ -56,7 +56,7 @@ def test_client_with_a_silent_standard_input_gives_up(open_desk, kind):
         os.close(reader)
         _, err = client.communicate(timeout=QUICK)
         assert client.returncode == 2
-        assert "no secret came on standard input in time" in err
+        assert "the secret did not come on standard input in time" in err
         assert time.monotonic() - begin > 1.5
     os.close(writer)
 
