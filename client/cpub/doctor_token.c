@@ -16,19 +16,21 @@
 #include "config_swap.h"
 #include "doctor.h"
 #include "finding.h"
+#include "key_found.h"
+#include "protocol/names.h"
 #include "protocol/toml.h"
 #include "veil.h"
 
-#define CRATES_IO_NAME "crates-io"
 #define TOKEN_START "CARGO_REGISTRIES_"
 #define TOKEN_END "_TOKEN"
 #define KEY_END "_SECRET_KEY"
 #define IMPORT "cpub-agent import --from cargo --wipe"
 
-static void find_token(
-	struct findings *findings, const struct cargo_file *file, unsigned line, const char *name) {
+static void find_token(struct findings *findings, const struct cargo_file *file, const char *key,
+	unsigned line, const char *name) {
 	bool is_user = file->source == URL_SOURCE_USER;
 
+	(void) key;
 	findings_add(findings, is_user ? "D03" : "D04", FINDING_BAD,
 		"plaintext token in '%s' line %u (%s)", file->path, line, name);
 	if (is_user)
@@ -39,16 +41,17 @@ static void find_token(
 }
 
 /* Import leaves it: a key that was read may be used by others for ever, so a new one is better. */
-static void find_key(
-	struct findings *findings, const struct cargo_file *file, unsigned line, const char *name) {
+static void find_key(struct findings *findings, const struct cargo_file *file, const char *key,
+	unsigned line, const char *name) {
 	bool is_user = file->source == URL_SOURCE_USER;
+	_cleanup_(freep) char *advice = NULL;
 
 	findings_add(findings, is_user ? "D03" : "D04", FINDING_BAD,
 		"plaintext private key in '%s' line %u (%s)", file->path, line, name);
-	if (is_user)
-		findings_fix(findings,
-			"make a new one with `cpub-agent login --asymmetric`, or keep this one "
-			"with `cpub-agent login --asymmetric --with-token`, and take it out");
+	if (is_user && key_found_advise(file->document, key, name, &advice) < 0)
+		findings->is_broken = true;
+	else if (is_user)
+		findings_fix(findings, "%s", advice);
 	else
 		findings_fix(findings, "remove its public key at the registry and take it out: "
 				       "projects are copied and shared");
@@ -59,7 +62,7 @@ static void find_in_table(struct findings *findings, const struct cargo_file *fi
 	static const struct {
 		const char *key;
 		void (*find)(struct findings *findings, const struct cargo_file *file,
-			unsigned line, const char *name);
+			const char *key, unsigned line, const char *name);
 	} kinds[] = {{"token", find_token}, {"secret-key", find_key}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -73,7 +76,7 @@ static void find_in_table(struct findings *findings, const struct cargo_file *fi
 		}
 		line = toml_line(file->document, key);
 		if (line > 0)
-			kinds[i].find(findings, file, line, name);
+			kinds[i].find(findings, file, key, line, name);
 	}
 }
 
@@ -133,7 +136,8 @@ static void find_in_leftover(
 		file.document = document;
 		find_in_file(findings, &file);
 	} else if (text.has_secret || text.stray_line > 0) {
-		find_token(findings, &file, (unsigned) text.stray_line, "a file that is no TOML");
+		find_token(findings, &file, "", (unsigned) text.stray_line,
+			"a file that is no TOML");
 	}
 }
 

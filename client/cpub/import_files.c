@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "cargo_config.h"
+#include "key_found.h"
 #include "protocol/json.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
+#include "protocol/toml.h"
 #include "registry.h"
+#include "veil.h"
 #include "verb.h"
 #include "wipe.h"
 
@@ -126,17 +129,41 @@ static int explain_name(const struct cargo_config *config, struct import_token *
 	return r < 0 ? r : -ENOENT;
 }
 
+/* Read without the keys in it: the agent tells where they are, not what stands beside them. */
+static struct toml_document *read_beside(const struct import_place *place) {
+	_cleanup_(veiled_done) struct veiled text = {0};
+	_cleanup_(freep) char *error = NULL;
+	struct toml_document *document;
+
+	if (veil_read(place->file->path, TOML_MAX, &text) < 0 ||
+		toml_parse(text.text, text.size, &document, &error) < 0)
+		return NULL;
+	return document;
+}
+
+/* A key that was read may be used by others for ever, so it is not taken over by itself. */
+static int explain_key(struct import_token *token) {
+	_cleanup_(toml_freep) struct toml_document *document = read_beside(&token->place);
+	_cleanup_(freep) char *advice = NULL, *why = NULL;
+	int r = key_found_advise(document, token->place.key, token->name, &advice);
+
+	if (r < 0)
+		return r;
+	if (asprintf(&why, "a key that signs is not imported; %s", advice) < 0) {
+		why = NULL;
+		return -ENOMEM;
+	}
+	r = import_token_fail(token, IMPORT_SKIPPED, EXIT_FAILED, "asymmetric", why);
+	return r < 0 ? r : -ENOENT;
+}
+
 static int resolve(
 	const struct cargo_config *config, struct import_token *token, struct registry *ret) {
 	_cleanup_(freep) char *error = NULL;
 	int r;
 
-	if (token->is_asymmetric) {
-		r = import_token_fail(token, IMPORT_SKIPPED, EXIT_FAILED, "asymmetric",
-			"a key that signs is not imported; give it to `cpub-agent login "
-			"--asymmetric --with-token`, or leave out --with-token and have a new one");
-		return r < 0 ? r : -ENOENT;
-	}
+	if (token->is_asymmetric)
+		return explain_key(token);
 	r = registry_resolve_own(token->name, config, ret, &error);
 	if (r == -ENOENT)
 		return explain_name(config, token);

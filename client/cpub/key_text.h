@@ -1,6 +1,6 @@
 #pragma once
 
-/* What people see of an account that signs: its key, and the commands that go on with it. */
+/* What people see of an account that signs, and the commands that go on with an account. */
 
 #include <stdbool.h>
 
@@ -25,3 +25,16 @@ void key_text_show_claims(const struct print *print, const struct json *account)
  * names, with `--for` and `use` unless that is NULL. NULL without memory; caller frees.
  */
 char *key_text_command(const struct command *command, const char *words, const char *use);
+
+/*
+ * The same for an account of an answer, which knows its index and no name for it, for verbs that
+ * mean crates.io where none is given; with `tells_use` also whether it is for reads alone. NULL
+ * without memory; caller frees.
+ */
+char *key_text_account_command(const struct json *account, const char *words, bool tells_use);
+
+/*
+ * The login that makes a key for the registry of that name, or takes the one that it is given;
+ * `subject` may be NULL. NULL without memory; caller frees.
+ */
+char *key_text_login(const char *registry, const char *subject, bool is_given);

@@ -14,8 +14,8 @@ INDEX = "sparse+https://registry.example/index/"
 CORP = f'[registries.corp]\nindex = "{INDEX}"\n'
 IMPORT = "cpub-agent import --from cargo --wipe"
 SETUP = "cpub-agent setup cargo"
-NEW_KEY = ("make a new one with `cpub-agent login --asymmetric`, or keep this one with `cpub-agent "
-           "login --asymmetric --with-token`, and take it out")
+NEW_KEY = ("make a new one with `cpub-agent login --asymmetric {of}`, or keep this one by giving it "
+           "to `cpub-agent login --asymmetric --with-token {of}` on standard input, and take it out")
 
 
 def project(desk, text):
@@ -114,7 +114,18 @@ MISCONFIGURED = {
         CORP + f'token = "{TOKEN}"\n', "", {}, "D03", "bad", "config.toml' line 3 (corp)", IMPORT),
     "a secret key": (
         CORP + 'secret-key = "k3.secret.abc"\n', "", {}, "D03", "bad",
-        "plaintext private key in '", NEW_KEY),
+        "plaintext private key in '", NEW_KEY.replace("{of}", "--registry corp")),
+    "a secret key with a subject": (
+        CORP + 'secret-key-subject = "me;you"\nsecret-key = "k3.secret.abc"\n', "", {}, "D03", "bad",
+        "plaintext private key in '",
+        NEW_KEY.replace("{of}", "--registry corp --subject 'me;you'")),
+    "a secret key with a subject that no login takes": (
+        CORP + 'secret-key-subject = "me you"\nsecret-key = "k3.secret.abc"\n', "", {}, "D03", "bad",
+        "plaintext private key in '", NEW_KEY.replace("{of}", "--registry corp")),
+    "a secret key for crates.io": (
+        '[registry]\nsecret-key = "k3.secret.abc"\nsecret-key-subject = "me"\n', "", {}, "D03",
+        "bad", "config.toml' line 2 (crates-io)",
+        "take it out: crates.io takes no signed requests"),
     "a secret key in a project": (
         None, '[registries.corp]\nsecret-key = "k3.secret.abc"\n', {}, "D04", "bad",
         "project/.cargo/config.toml' line 2 (corp)",

@@ -147,12 +147,16 @@ def test_import_says_that_nobody_knows_a_registry(serving, registry):
 
 
 def test_import_leaves_keys_that_sign(serving, registry):
-    keep(serving, '[registries.local]\nsecret-key = "k3.secret.x"\n')
+    keep(serving, '[registries.local]\nsecret-key = "k3.secret.x"\nsecret-key-subject = "me"\n'
+                  '[registries."my corp"]\nsecret-key = "k3.secret.x"\n')
     configure(serving, local=registry)
     done = take_over(serving, registry)
     assert done.returncode == 1
-    assert "`cpub-agent login --asymmetric --with-token`" in done.stdout
-    assert accounts(serving) == []
+    for words in ("", " --with-token"):
+        login = f"`cpub-agent login --asymmetric{words} --registry"
+        assert f"{login} local --subject me`" in done.stdout
+        assert f"{login} 'my corp'`" in done.stdout
+    assert accounts(serving) == [] and "k3.secret" not in done.stdout
 
 
 # What is wrong.
