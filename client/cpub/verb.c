@@ -124,6 +124,18 @@ enum exit_code verb_check_registry(const struct command *command) {
 	return EXIT_DONE;
 }
 
+enum exit_code verb_check_claims(const struct command *command) {
+	const char *footer_key = command->footer_key;
+
+	if (command->subject && !claim_is_valid(command->subject))
+		return print_usage(&command->print,
+			"--subject takes up to 256 printable ASCII characters, no blank, quote or "
+			"backslash among them");
+	if (footer_key && strcmp(footer_key, "kip") != 0 && strcmp(footer_key, "kid") != 0)
+		return print_usage(&command->print, "--footer-key takes kip or kid");
+	return EXIT_DONE;
+}
+
 bool verb_set(const struct command *command, char **ret, const char *text) {
 	if (!text)
 		return true;

@@ -235,6 +235,9 @@ enum exit_code verb_fail_configuration(
 /* EXIT_DONE if the words that choose a registry and account go together, else it says why not. */
 enum exit_code verb_check_registry(const struct command *command);
 
+/* EXIT_DONE if --subject and --footer-key have values that can be, else it says why not. */
+enum exit_code verb_check_claims(const struct command *command);
+
 /* A text member of an answer, cleaned by whoever prints it; "?" if it is not there. */
 const char *verb_text(const struct json *object, const char *name);
 /* A whole number; `otherwise` if it is not there. */

@@ -6,6 +6,10 @@
 #include "protocol/request.h"
 #include "verb.h"
 
+static bool is_for_read(const struct json *account) {
+	return strcmp(verb_text(account, "for"), "read") == 0;
+}
+
 /* What is out of the ordinary about an account, one row each. */
 static void show_notes(const struct print *print, const struct json *account) {
 	const char *proxy = json_string(json_member(account, "proxy"));
@@ -36,10 +40,27 @@ static void show_secret(const struct print *print, const struct json *account) {
 
 static void show_next_key(const struct print *print, const struct json *account) {
 	const char *next = json_string(json_member(account, "next-pid"));
+	_cleanup_(freep) char *finish =
+		key_text_account_command(account, "key rotate --finish", true);
 
 	if (next)
-		print_row(print, "next key", PRINT_WARN,
-			"%s; `cpub-agent key rotate --finish` once it is registered", next);
+		print_row(print, "next key", PRINT_WARN, "%s; `%s` once it is registered", next,
+			finish ? finish : "cpub-agent key rotate --finish");
+}
+
+/* One for reads alone needs none of it: the agent sends nothing else with it. */
+static void show_origin(const struct print *print, const struct json *account) {
+	_cleanup_(freep) char *trust = key_text_account_command(account, "trust", false);
+	const char *api = json_string(json_member(account, "api"));
+	const char *dl = json_string(json_member(account, "dl"));
+
+	if (api)
+		print_row(print, "api", PRINT_PLAIN, "%s", api);
+	else if (!is_for_read(account))
+		print_row(print, "api", PRINT_WARN, "unpinned; `%s` asks the index",
+			trust ? trust : "cpub-agent trust");
+	if (dl)
+		print_row(print, "downloads", PRINT_PLAIN, "%s", dl);
 }
 
 /* What the person told of the token at login. */
@@ -62,20 +83,13 @@ static void show_told(const struct print *print, const struct json *account) {
 
 static void show_account(const struct print *print, const struct json *account) {
 	const char *index = verb_text(account, "index");
-	const char *api = json_string(json_member(account, "api"));
-	const char *dl = json_string(json_member(account, "dl"));
 
 	print_line("%s", verb_index_name(index));
 	print_row(print, "account", PRINT_PLAIN, "%s%s", verb_text(account, "account"),
-		strcmp(verb_text(account, "for"), "read") == 0 ? ", for reads alone" : "");
+		is_for_read(account) ? ", for reads alone" : "");
 	if (strcmp(index, verb_index_name(index)) != 0)
 		print_row(print, "index", PRINT_PLAIN, "%s", index);
-	if (api)
-		print_row(print, "api", PRINT_PLAIN, "%s", api);
-	else
-		print_row(print, "api", PRINT_WARN, "unpinned; `cpub-agent trust` asks the index");
-	if (dl)
-		print_row(print, "downloads", PRINT_PLAIN, "%s", dl);
+	show_origin(print, account);
 	show_secret(print, account);
 	if (key_text_signs(account))
 		key_text_show_claims(print, account);

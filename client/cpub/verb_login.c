@@ -13,7 +13,6 @@
 #include "destination.h"
 #include "key_text.h"
 #include "protocol/json.h"
-#include "protocol/names.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "verb.h"
@@ -52,8 +51,12 @@ static void show_token(const struct print *print, const struct json *ok) {
 			"any program of yours can read this one, build scripts too");
 }
 
+static bool is_for_read(const struct json *ok) {
+	return strcmp(verb_text(ok, "for"), "read") == 0;
+}
+
 static const char *use_words(const struct json *ok) {
-	return strcmp(verb_text(ok, "for"), "read") == 0 ? ", for reads alone" : "";
+	return is_for_read(ok) ? ", for reads alone" : "";
 }
 
 static void show_origin(const struct print *print, const struct json *ok) {
@@ -62,7 +65,7 @@ static void show_origin(const struct print *print, const struct json *ok) {
 
 	if (api)
 		print_row(print, "api", PRINT_PLAIN, "%s", api);
-	else
+	else if (!is_for_read(ok)) /* The agent sends nothing else with one for reads alone. */
 		print_row(print, "api", PRINT_WARN,
 			"unpinned: the agent sends no request of its own with this %s",
 			key_text_signs(ok) ? "key" : "token");
@@ -84,12 +87,22 @@ static void show_key(const struct print *print, const struct json *ok) {
 			"too");
 }
 
+/* With one for reads alone nothing is left to do here: no API has to be pinned for it. */
+static void show_unregistered(const struct command *command, const struct json *ok) {
+	_cleanup_(freep) char *trust = key_text_command(command, "trust", NULL);
+
+	if (is_for_read(ok))
+		print_line("The registry does not know it yet. It signs for reads as it is, once it does.");
+	else
+		print_line("The registry does not know it yet. When it does: %s",
+			trust ? trust : "cpub-agent trust");
+}
+
 /* The registry has to be told the public key, unless it took a token of it just now. */
 static void show_signing(const struct command *command, const struct json *ok) {
 	const struct print *print = &command->print;
 	const char *checked = verb_text(ok, "checked");
 	_cleanup_(freep) char *place = key_text_place(command, ok);
-	_cleanup_(freep) char *trust = key_text_command(command, "trust", NULL);
 
 	print_line("Logged in to %s, account '%s'%s: requests are signed.",
 		place ? place : verb_text(ok, "index"), verb_text(ok, "account"), use_words(ok));
@@ -101,8 +114,7 @@ static void show_signing(const struct command *command, const struct json *ok) {
 	show_key(print, ok);
 	show_check(print, ok);
 	if (strcmp(checked, "unregistered") == 0)
-		print_line("The registry does not know it yet. When it does: %s",
-			trust ? trust : "cpub-agent trust");
+		show_unregistered(command, ok);
 }
 
 static void show(const struct command *command, const struct json *ok) {
@@ -164,16 +176,14 @@ static enum exit_code ask(struct command *command, const struct request *request
 
 static enum exit_code take_signing(const struct command *command, struct request *request) {
 	const char *footer_key = command->footer_key;
+	enum exit_code code;
 
 	if (!command->asymmetric && (command->subject || footer_key))
 		return print_usage(
 			&command->print, "--subject and --footer-key go with --asymmetric only");
-	if (command->subject && !claim_is_valid(command->subject))
-		return print_usage(&command->print,
-			"--subject takes up to 256 printable ASCII characters, no blank, quote or "
-			"backslash among them");
-	if (footer_key && strcmp(footer_key, "kip") != 0 && strcmp(footer_key, "kid") != 0)
-		return print_usage(&command->print, "--footer-key takes kip or kid");
+	code = verb_check_claims(command);
+	if (code != EXIT_DONE)
+		return code;
 	if (!verb_set(command, &request->subject, command->subject))
 		return EXIT_FAILED;
 	request->is_asymmetric = command->asymmetric;

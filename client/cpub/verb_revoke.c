@@ -4,14 +4,20 @@
 #include <string.h>
 
 #include "destination.h"
+#include "key_text.h"
 #include "outcome.h"
 #include "protocol/json.h"
 #include "protocol/request.h"
 #include "verb.h"
 
-static const char *kept_words(bool is_erased) {
-	return is_erased ? "it is removed from the store, as you asked"
-			 : "it stays in the store; `cpub-agent logout` removes it";
+static void show_kept(const struct json *ok) {
+	_cleanup_(freep) char *logout = key_text_account_command(ok, "logout", true);
+
+	if (verb_flag(ok, "erased"))
+		print_below("the token", "it is removed from the store, as you asked");
+	else
+		print_below("the token", "it stays in the store; `%s` removes it",
+			logout ? logout : "cpub-agent logout");
 }
 
 static void complain(const struct command *command, const struct json *ok, const char *message) {
@@ -26,7 +32,7 @@ static void complain(const struct command *command, const struct json *ok, const
 		print_below("revoke it here", "%s", url);
 	else
 		print_below("revoke it", "on the registry's own pages, if it has some for that");
-	print_below("the token", "%s", kept_words(verb_flag(ok, "erased")));
+	show_kept(ok);
 }
 
 /* Why not, in the words of the refusal: it was said by the registry, or before it was asked. */
@@ -47,11 +53,16 @@ static enum exit_code complain_not_revoked(const struct command *command, const 
 /* The registry has done it, and the store has not. */
 static void complain_kept(const struct command *command, const struct json *ok) {
 	const char *message = json_string(json_member(ok, "message"));
+	_cleanup_(freep) char *logout = key_text_account_command(ok, "logout", true);
+	_cleanup_(freep) char *sentence = NULL;
 	struct print print = command->print;
 
 	print.is_json = false;
+	if (asprintf(&sentence, "it could not be removed from the store; `%s` does that",
+		    logout ? logout : "cpub-agent logout") < 0)
+		sentence = NULL;
 	print_error(&print, verb_text(ok, "code"),
-		"it could not be removed from the store; `cpub-agent logout` does that", message);
+		sentence ? sentence : "it could not be removed from the store", message);
 }
 
 /* It is over at the registry: what is left is its record here. */

@@ -234,8 +234,8 @@ PAGE = "https://crates.io/settings/tokens"
 
 
 def revocation(outcome, erased, code=None, detail=None, **members):
-    return ok(kind="revoke", account="default", index=CRATES_IO, outcome=outcome, erased=erased,
-              code=code, detail=detail, **{"url": PAGE, **members})
+    return ok(kind="revoke", outcome=outcome, erased=erased, code=code, detail=detail,
+              **{"account": "default", "index": CRATES_IO, "url": PAGE, **members})
 
 
 @pytest.mark.parametrize("answer,status,stdout,stderr", [
@@ -264,6 +264,17 @@ def test_revoke_says_what_the_registry_said(cpub, agent, answer, status, stdout,
     assert bool(done.stdout) == bool(stdout) and bool(done.stderr) == bool(stderr)
     if answer["Ok"]["outcome"] not in ("revoked", "dead"):
         assert b"Revoked" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("outcome", ["revoked", "not-revoked"])
+@pytest.mark.parametrize("members,words", [
+    ({}, ""),
+    ({"account": "work", "for": "read"}, " --account work --for read"),
+    ({"index": "sparse+https://corp.example/index"}, " --index sparse+https://corp.example/index"),
+])
+def test_revoke_says_which_logout_is_left(cpub, agent, outcome, members, words):
+    answer = revocation(outcome, False, "network", **{"for": "all", **members})
+    assert f"`cpub-agent logout{words}` " in cpub("revoke", agent=agent(answer)).stderr.decode()
 
 
 def test_revoke_in_json_is_the_answer(cpub, agent):

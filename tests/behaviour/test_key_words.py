@@ -100,6 +100,7 @@ def test_footer_key_of_cargo_is_what_is_meant_without_a_word(cpub, agent):
     (["--asymmetric", "--for", "all"], b"--for takes the word read"),
     (["--asymmetric=k3.secret.x"], b"no text belongs to the option '--asymmetric'"),
     (["--asymmetric", SECRET], b"takes options only"),
+    (["--asymmetric", "--no-subject"], b"unknown option '--no-subject'"),
 ])
 def test_wrong_words_of_a_login_that_signs_are_usage_errors(cpub, agent, words, hint):
     fake = agent()
@@ -120,6 +121,18 @@ def test_registry_that_cannot_know_the_key_yet_is_trusted_once_it_does(cpub, age
     assert done.stdout.decode().endswith(f": cpub-agent trust --index {INDEX}\n")
     done = cpub("login", "--asymmetric", "--index", "sparse+https://h/a;b/", agent=fake)
     assert done.stdout.decode().endswith(": cpub-agent trust --index 'sparse+https://h/a;b/'\n")
+
+
+@pytest.mark.parametrize("checked,end", [
+    ("unregistered",
+     "The registry does not know it yet. It signs for reads as it is, once it does.\n"),
+    ("skipped", "  checked    no, as you asked\n")])
+def test_key_for_reads_alone_needs_no_api_and_nothing_more_to_be_done(
+    cpub, agent, corp, checked, end):
+    fake = agent(logged_in(checked=checked, api=None, dl=None, readable=True, **{"for": "read"}))
+    done = cpub("login", "--asymmetric", "--registry", "corp", "--for", "read", agent=fake)
+    text = done.stdout.decode()
+    assert text.endswith(end) and "trust" not in text and "unpinned" not in text
 
 
 def test_key_that_the_registry_took_needs_no_registering(cpub, agent):
@@ -266,7 +279,7 @@ def test_wrong_words_of_key_are_usage_errors(cpub, agent, words, hint):
     fake = agent()
     done = cpub("key", *words, agent=fake)
     assert (done.returncode, done.stdout, fake.requests) == (2, b"", [])
-    assert hint in done.stderr
+    assert hint in done.stderr and SECRET.encode() not in done.stderr
 
 
 def test_key_show_prints_the_public_key_and_what_it_claims(cpub, agent):
@@ -413,6 +426,29 @@ def test_list_shows_which_account_signs_and_with_which_key(cpub, agent):
     assert row in first and row in second and "token" not in first
     assert "subject" not in first and "footer" not in first and "next" not in first
     assert "  subject    me\n" in second and "  footer     names the key as 'kid'\n" in second
-    assert f"  next key   {NEXT_PID}; `cpub-agent key rotate --finish` once it is" in second
+    assert (f"  next key   {NEXT_PID}; `cpub-agent key rotate --finish --index {INDEX}` once it "
+            "is registered\n") in second
     assert "any program of yours can have a token signed for reads" in second
     assert "  token      bearer, added 2025-11-22\n" in third and "key" not in third
+
+
+def test_list_names_the_account_in_the_commands_that_it_shows(cpub, agent):
+    strange = "sparse+https://h/a;b/"
+    named = {**SIGNS, **NEXT, "index": strange, "api": None, "account": "work"}
+    accounts = [named, {**named, "for": "read"},
+                {**named, "index": CRATES_IO, "account": "default"}]
+    done = cpub("list", agent=agent(ok(kind="list", accounts=accounts)))
+    work, read, crates_io = done.stdout.decode().split("\n\n")
+    assert f"unpinned; `cpub-agent trust --index '{strange}' --account work` asks" in work
+    finish = "`cpub-agent key rotate --finish"
+    assert f"{finish} --index '{strange}' --account work` once" in work
+    assert f"{finish} --index '{strange}' --account work --for read` once" in read
+    assert f"{finish}` once" in crates_io and "unpinned; `cpub-agent trust` asks" in crates_io
+
+
+@pytest.mark.parametrize("kind", ["asymmetric", "bearer"])
+def test_list_calls_what_is_for_reads_alone_not_unpinned(cpub, agent, kind):
+    accounts = [{**SIGNS, "type": kind, "api": None, "for": use} for use in ("all", "read")]
+    done = cpub("list", agent=agent(ok(kind="list", accounts=accounts)))
+    for_all, for_read = done.stdout.decode().split("\n\n")
+    assert "  api        unpinned" in for_all and "  api" not in for_read

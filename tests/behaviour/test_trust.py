@@ -73,7 +73,8 @@ def test_git_index_without_an_api_is_refused_and_unpinned_with_no_check(open_des
     assert "--api" in text and accounts(open_desk) == []
     done = with_token(open_desk, registry, *index, "--no-check")
     assert done.returncode == 0 and json.loads(done.stdout)["api"] is None
-    assert "api        unpinned; `cpub-agent trust` asks the index" in open_desk.succeed("list")
+    listed = open_desk.succeed("list")
+    assert f"api        unpinned; `cpub-agent trust {' '.join(index)}` asks the index" in listed
 
     # A git index tells nothing: trust wants the API as well.
     refused(trust(open_desk, registry, *index), "needs-api", 2)
