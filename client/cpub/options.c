@@ -203,12 +203,32 @@ static bool take_object(struct command *command, const char *word) {
 	return true;
 }
 
+/* "show, rotate or set": it is said what there is, and never what was given. */
+static enum exit_code fail_object(const struct command *command) {
+	const char *const *objects = command->verb->objects;
+	const char *name = command->verb->name;
+	_cleanup_(freep) char *words = NULL;
+	size_t size;
+	FILE *text = open_memstream(&words, &size);
+
+	if (!text)
+		return verb_fail(command, -ENOMEM);
+	for (size_t i = 0; objects[i]; i++)
+		fprintf(text, "%s%s", i == 0 ? "" : objects[i + 1] ? ", " : " or ", objects[i]);
+	if (fclose(text) != 0)
+		return verb_fail(command, -ENOMEM);
+	return print_usage(&command->print, "`cpub-agent %s` takes %s; see `cpub-agent %s --help`",
+		name, words, name);
+}
+
 static enum exit_code take_word(struct command *command, const char *word) {
 	if (command->verb && !command->object && take_object(command, word))
 		return EXIT_DONE;
 	if (command->verb && command->verb->takes)
 		return add_text(command, &command->words, word);
 	/* Not repeated: the second word may well be a token. */
+	if (command->verb && command->verb->objects && !command->object)
+		return fail_object(command);
 	if (command->verb)
 		return print_usage(&command->print,
 			"`cpub-agent %s` takes options only; see `cpub-agent %s --help`",

@@ -272,7 +272,8 @@ def test_key_sends_what_is_to_change(cpub, agent, corp, words, members):
     (["rotate", "--finish", "--cancel"], b"exclude each other"),
     (["rotate", "--for", "all"], b"--for takes the word read"),
     (["show", "rotate"], b"takes options only"),
-    (["delete"], b"takes options only"),
+    (["frob"], b"`cpub-agent key` takes show or rotate; see `cpub-agent key --help`"),
+    ([SECRET], b"`cpub-agent key` takes show or rotate;"),
     (["show", "--registry", "a", "--index", "b"], b"exclude each other"),
 ])
 def test_wrong_words_of_key_are_usage_errors(cpub, agent, words, hint):
