@@ -59,7 +59,7 @@ struct command {
 	bool replace;
 	bool all;
 
-	/* login of an account that signs */
+	/* login of an account that signs; key, all but the first */
 	bool asymmetric;
 	const char *subject;
 	const char *footer_key;
@@ -67,6 +67,7 @@ struct command {
 	/* key */
 	bool finish;
 	bool cancel;
+	bool no_subject;
 
 	/* import */
 	const char *from;

@@ -71,26 +71,66 @@ static void show_cancelled(const struct command *command, const struct json *ok)
 	print_line("If you registered the next one, remove it at the registry.");
 }
 
-static enum exit_code take_change(const struct command *command, struct request *request) {
-	bool is_rotate = command->object && strcmp(command->object, "rotate") == 0;
+static void show_set(const struct command *command, const struct json *ok) {
+	_cleanup_(freep) char *account = account_words(ok);
+
+	print_line(verb_flag(ok, "changed") ? "Changed what the tokens of %s claim. The key stays:"
+					    : "Nothing has changed for %s:",
+		account ? account : "the account");
+	key_text_show(ok, "public", "pid");
+	key_text_show_claims(&command->print, ok);
+}
+
+static bool object_is(const struct command *command, const char *object) {
+	return strcmp(command->object, object) == 0;
+}
+
+/* Which options go with which word. */
+static enum exit_code check_words(const struct command *command) {
+	bool has_claims = command->subject || command->no_subject || command->footer_key;
 
 	if (!command->object)
 		return print_usage(&command->print,
-			"what of the key? `cpub-agent key show` or `cpub-agent key rotate`");
-	if (!is_rotate && (command->finish || command->cancel))
+			"what of the key? `cpub-agent key show`, `cpub-agent key rotate` or "
+			"`cpub-agent key set`");
+	if (!object_is(command, "rotate") && (command->finish || command->cancel))
 		return print_usage(
 			&command->print, "--finish and --cancel go with `key rotate` only");
 	if (command->finish && command->cancel)
 		return print_usage(&command->print, "--finish and --cancel exclude each other");
+	if (!object_is(command, "set") && has_claims)
+		return print_usage(&command->print,
+			"--subject, --no-subject and --footer-key go with `key set` only");
+	if (object_is(command, "set") && !has_claims)
+		return print_usage(&command->print,
+			"`key set` takes --subject or --no-subject, and --footer-key: one at least");
+	if (command->subject && command->no_subject)
+		return print_usage(
+			&command->print, "--subject and --no-subject exclude each other");
 	if (command->use && strcmp(command->use, "read") != 0)
 		return print_usage(&command->print, "--for takes the word read");
+	return verb_check_claims(command);
+}
+
+static enum exit_code take_change(const struct command *command, struct request *request) {
+	enum exit_code code = check_words(command);
+
+	if (code != EXIT_DONE)
+		return code;
+	if (!verb_set(command, &request->subject, command->subject))
+		return EXIT_FAILED;
 	request->for_read = command->use;
+	request->no_subject = command->no_subject;
+	request->has_footer_key = command->footer_key;
+	request->wants_kid = command->footer_key && strcmp(command->footer_key, "kid") == 0;
 	if (command->finish)
 		request->key_change = KEY_FINISH;
 	else if (command->cancel)
 		request->key_change = KEY_CANCEL;
+	else if (object_is(command, "rotate"))
+		request->key_change = KEY_ROTATE;
 	else
-		request->key_change = is_rotate ? KEY_ROTATE : KEY_SHOW;
+		request->key_change = object_is(command, "set") ? KEY_SET : KEY_SHOW;
 	return EXIT_DONE;
 }
 
@@ -103,6 +143,7 @@ static enum exit_code ask(struct command *command, struct request *request) {
 	case KEY_CANCEL:
 		return verb_run(command, request, VERB_LENDS_TERMINAL, show_cancelled, false);
 	case KEY_SET:
+		return verb_run(command, request, VERB_LENDS_TERMINAL, show_set, false);
 	case KEY_SHOW:
 	case _KEY_CHANGE_MAX:
 	case _KEY_CHANGE_INVALID:
@@ -128,7 +169,7 @@ static enum exit_code run(struct command *command) {
 	return code == EXIT_DONE ? ask(command, request) : code;
 }
 
-static const char *const objects[] = {"show", "rotate", NULL};
+static const char *const objects[] = {"show", "rotate", "set", NULL};
 
 static const struct verb_option options[] = {
 	{"registry", 0, OPTION_TEXT, offsetof(struct command, registry)},
@@ -137,20 +178,25 @@ static const struct verb_option options[] = {
 	{"for", 0, OPTION_TEXT, offsetof(struct command, use)},
 	{"finish", 0, OPTION_FLAG, offsetof(struct command, finish)},
 	{"cancel", 0, OPTION_FLAG, offsetof(struct command, cancel)},
+	{"subject", 0, OPTION_TEXT, offsetof(struct command, subject)},
+	{"no-subject", 0, OPTION_FLAG, offsetof(struct command, no_subject)},
+	{"footer-key", 0, OPTION_TEXT, offsetof(struct command, footer_key)},
 	{NULL, 0, OPTION_FLAG, 0},
 };
 
 const struct verb verb_key = {
 	.name = "key",
-	.summary = "Show or change the key of an account that signs",
-	.help = "Usage: cpub-agent key show | rotate [--finish | --cancel]\n"
+	.summary = "Show, rotate or set the key of an account that signs",
+	.help = "Usage: cpub-agent key show | rotate [--finish | --cancel] |\n"
+		"                      set [--subject S | --no-subject] [--footer-key kip|kid]\n"
 		"                      [--registry NAME | --index URL] [--account NAME]\n"
 		"                      [--for read]\n"
 		"\n"
 		"`key show` prints the public key of an account that signs its requests, its id, and\n"
 		"the next key, if there is one. `key rotate` makes a next key beside it; register\n"
 		"that at the registry, and `key rotate --finish` puts it in the place of the old one.\n"
-		"Until then the old one goes on signing. No private key is ever shown.\n"
+		"Until then the old one goes on signing. `key set` keeps the key, and changes what\n"
+		"its tokens claim, after the passphrase. No private key is ever shown.\n"
 		"\n"
 		"  --registry NAME     A registry of cargo's configuration (the default: crates-io)\n"
 		"  --index URL         A registry by its index\n"
@@ -158,7 +204,10 @@ const struct verb verb_key = {
 		"  --for read          The key that signs for reads alone\n"
 		"  --finish            The next key takes over, and the old one is erased; asks for\n"
 		"                      the passphrase\n"
-		"  --cancel            Forget the next key\n",
+		"  --cancel            Forget the next key\n"
+		"  --subject S         What its tokens claim to come from, from now on\n"
+		"  --no-subject        They claim no subject any more\n"
+		"  --footer-key KEY    How they name the key: kip, as cargo does, or kid, as RFC 3231\n",
 	.objects = objects,
 	.options = options,
 	.run = run,

@@ -132,6 +132,21 @@ def test_key_is_rotated_in_two_steps(serving, closed):
     assert shown(serving)["next-public"] is None
 
 
+def test_what_the_tokens_claim_is_changed_and_the_key_stays(serving, signing):
+    configure(serving, signing)
+    log_in(serving, "--subject", "me")
+    key = shown(serving)
+    said = person(serving, "key", "set", "--subject", "you", "--footer-key", "kid", "--registry",
+                  "local", prompt=APPROVE, answer=PASSPHRASE)
+    assert "Changed what the tokens of account 'default' at" in said and key["public"] in said
+    assert "  subject    you\n  footer     names the key as 'kid'\n" in said
+    assert shown(serving) == key | {"subject": "you", "footer-key": "kid"}
+    person(serving, "key", "set", "--no-subject", "--registry", "local",
+           prompt=APPROVE, answer=PASSPHRASE)
+    assert shown(serving) == key | {"subject": None, "footer-key": "kid"}
+    assert serving.run("key", "set", "--footer-key", "kip", "--registry", "local").returncode == 4
+
+
 def test_next_key_can_be_forgotten(serving, signing):
     configure(serving, signing)
     log_in(serving)

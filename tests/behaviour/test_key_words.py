@@ -256,6 +256,11 @@ def test_no_key_on_standard_input_is_refused(cpub, agent):
     (["rotate", "--cancel"], {"change": "cancel"}),
     (["--account", "work", "rotate", "--for", "read"],
      {"change": "rotate", "account": "work", "for": "read"}),
+    (["set", "--subject", "me"], {"change": "set", "subject": "me"}),
+    (["set", "--no-subject", "--footer-key", "kid"],
+     {"change": "set", "no-subject": True, "footer-key": "kid"}),
+    (["set", "--footer-key=kip", "--account", "work", "--for", "read"],
+     {"change": "set", "footer-key": "kip", "account": "work", "for": "read"}),
 ])
 def test_key_sends_what_is_to_change(cpub, agent, corp, words, members):
     fake = agent(answered(**NEXT))
@@ -265,15 +270,25 @@ def test_key_sends_what_is_to_change(cpub, agent, corp, words, members):
 
 
 @pytest.mark.parametrize("words,hint", [
-    ([], b"`cpub-agent key show` or `cpub-agent key rotate`"),
-    (["--finish"], b"`cpub-agent key show` or `cpub-agent key rotate`"),
+    ([], b"`cpub-agent key show`, `cpub-agent key rotate` or `cpub-agent key set`"),
+    (["--finish"], b"`cpub-agent key show`, `cpub-agent key rotate` or `cpub-agent key set`"),
     (["show", "--finish"], b"go with `key rotate` only"),
     (["show", "--cancel"], b"go with `key rotate` only"),
     (["rotate", "--finish", "--cancel"], b"exclude each other"),
     (["rotate", "--for", "all"], b"--for takes the word read"),
     (["show", "rotate"], b"takes options only"),
-    (["frob"], b"`cpub-agent key` takes show or rotate; see `cpub-agent key --help`"),
-    ([SECRET], b"`cpub-agent key` takes show or rotate;"),
+    (["frob"], b"`cpub-agent key` takes show, rotate or set; see `cpub-agent key --help`"),
+    ([SECRET], b"`cpub-agent key` takes show, rotate or set;"),
+    (["set"], b"takes --subject or --no-subject, and --footer-key: one at least"),
+    (["set", "--account", "work"], b"one at least"),
+    (["set", "--subject", "me", "--no-subject"], b"exclude each other"),
+    (["set", "--subject", "a b"], b"--subject takes"),
+    (["set", "--subject", ""], b"--subject takes"),
+    (["set", "--footer-key", "kit"], b"--footer-key takes kip or kid"),
+    (["set", "--footer-key", "kid", "--finish"], b"go with `key rotate` only"),
+    (["show", "--subject", "me"], b"go with `key set` only"),
+    (["rotate", "--no-subject"], b"go with `key set` only"),
+    (["rotate", "--footer-key", "kid"], b"go with `key set` only"),
     (["show", "--registry", "a", "--index", "b"], b"exclude each other"),
 ])
 def test_wrong_words_of_key_are_usage_errors(cpub, agent, words, hint):
@@ -337,29 +352,45 @@ def test_key_rotate_cancel_says_which_key_is_left(cpub, agent):
         "If you registered the next one, remove it at the registry.\n")
 
 
+@pytest.mark.parametrize("changed,head", [
+    (True, f"Changed what the tokens of account 'default' at {CANONICAL} claim. The key stays:\n"),
+    (False, f"Nothing has changed for account 'default' at {CANONICAL}:\n"),
+])
+def test_key_set_prints_the_key_and_what_its_tokens_claim(cpub, agent, changed, head):
+    fake = agent(answered(changed=changed, subject="me", **{"footer-key": "kid"}))
+    done = cpub("key", "set", "--subject", "me", "--footer-key", "kid", agent=fake)
+    assert (done.returncode, done.stdout.decode()) == (
+        0, f"{head}  {PUBLIC}\nIts id is {PID}.\n"
+           "  subject    me\n  footer     names the key as 'kid'\n")
+
+
 @pytest.mark.parametrize("words,is_said", [
     (["show"], True), (["rotate"], False), (["rotate", "--finish"], False),
-    (["rotate", "--cancel"], False)])
+    (["rotate", "--cancel"], False), (["set", "--no-subject"], False)])
 def test_quiet_leaves_what_was_asked_for(cpub, agent, words, is_said):
     done = cpub("key", *words, "-q", agent=agent(answered(changed=True, **NEXT)))
     assert (done.returncode, bool(done.stdout), done.stderr) == (0, is_said, b"")
 
 
 def test_key_lends_the_terminal_since_it_may_ask(agent, environment):
-    fake = agent(answered(), answered(**NEXT))
-    for word in ("show", "rotate"):
-        assert run_on_terminal(["key", word, "--socket", fake.path], environment)[0] == 0
-    assert fake.terminals == [True, True]
+    fake = agent(answered(), answered(**NEXT), answered())
+    for words in (["show"], ["rotate"], ["set", "--no-subject"]):
+        assert run_on_terminal(["key", *words, "--socket", fake.path], environment)[0] == 0
+    assert fake.terminals == [True, True, True]
 
 
 @pytest.mark.parametrize("words,code,status", [
     (["key", "show"], "no-key", 2),
     (["key", "rotate", "--finish"], "no-next-key", 2),
     (["key", "rotate", "--finish"], "key-unknown", 6),
+    (["key", "set", "--no-subject"], "no-key", 2),
     (["key", "rotate"], "denied", 5),
     (["login", "--for", "read"], "account-signs", 2),
     (["login", "--asymmetric"], "needs-terminal", 4),
     (["login", "--asymmetric"], "bad-key", 2),
+    (["login", "--asymmetric"], "signing-not-taken", 2),
+    (["login", "--asymmetric"], "key-unknown", 6),
+    (["login"], "token-is-key", 2),
     (["revoke"], "nothing-to-revoke", 2),
     (["check"], "clock-wrong", 1),
     (["check"], "challenge-repeated", 6),
