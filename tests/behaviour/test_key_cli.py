@@ -7,6 +7,7 @@ import pytest
 from desk import PASSPHRASE
 from play import APPROVE, LOG_IN
 from registry import Registry
+from test_readme import blocks
 from verify import Verifier, key_id
 
 # Of RFC 3231's sample key.
@@ -84,6 +85,22 @@ def test_login_makes_a_key_and_shows_what_to_register(serving, signing):
     assert (key["public"], key["pid"], key["next-public"]) == (
         account["public"], account["pid"], None)
     assert f"signs ({account['pid']})" in serving.succeed("list")
+
+
+def test_login_asks_what_the_readme_shows(serving, signing):
+    configure(serving, signing)
+    shown, _ = blocks("Signed requests")
+    [answered_at] = [i for i, line in enumerate(shown) if line.endswith("[y/N] y")]
+    said = log_in(serving).replace("\a", "")
+    asked = said.split("Logged in to registry")[0].splitlines()
+
+    def shape(lines):
+        """Rows by what they are called; all else as it stands. The CA is this test's own."""
+        return [line.split()[0] if line.startswith("  ") else line for line in lines
+                if line and not line.startswith("  CA ")]
+
+    assert shape(asked) == shape(shown[1:answered_at + 1])
+    assert "  signs     with a key that is made now" in {*asked} & {*shown}
 
 
 def test_login_takes_a_key_of_ones_own_and_nobody_sees_it(serving, closed):

@@ -1,6 +1,7 @@
 """What the command line sends and says of accounts that sign, with a fake agent behind it."""
 
 import json
+import re
 import shlex
 import subprocess
 import time
@@ -9,7 +10,7 @@ import pytest
 
 from test_cli_words import (  # noqa: F401
     ACCOUNT, CRATES_IO, PROGRAM, agent, cpub, environment, ok, refused, run_on_terminal)
-from test_readme import blocks
+from test_readme import README, blocks
 
 INDEX = "sparse+https://crates.corp.example/index/"
 CANONICAL = INDEX.rstrip("/")  # As the agent tells it.
@@ -428,9 +429,17 @@ def test_logout_says_what_is_left_at_the_registry(cpub, agent):
 
 def test_readme_shows_what_a_login_that_signs_says(cpub, agent, corp):
     shown, _ = blocks("Signed requests")
-    command, *said = shown
-    done = cpub(*command.split()[2:], agent=agent(logged_in()))
-    assert done.stdout.decode().splitlines() == said
+    [answered_at] = [i for i, line in enumerate(shown) if line.endswith("[y/N] y")]
+    done = cpub(*shown[0].split()[2:], agent=agent(logged_in()))
+    assert done.stdout.decode().splitlines() == shown[answered_at + 1:]
+
+
+def test_readme_shows_where_a_key_of_ones_own_is_given(cpub, agent, corp):
+    [words] = re.findall(r"`cpub-agent (login [^`]*--with-token[^`]*) <key\.pem`", README)
+    fake = agent(logged_in())
+    assert cpub(*words.split(), agent=fake, stdin=PEM.encode()).returncode == 0
+    assert fake.secrets == [PEM.encode()] and fake.requests[0]["asymmetric"] is True
+    assert fake.requests[0]["registry"]["name"] == "corp"
 
 
 def test_readme_shows_how_a_key_is_changed(cpub, agent, corp):
@@ -439,7 +448,8 @@ def test_readme_shows_how_a_key_is_changed(cpub, agent, corp):
     for command in commands:
         words = shlex.split(command, comments=True)
         assert words[0] == "cpub-agent" and cpub(*words[1:], agent=fake).returncode == 0
-    assert [request.get("change") for request in fake.requests] == [None, "rotate", "finish"]
+    assert [request.get("change") for request in fake.requests] == [
+        None, "set", "rotate", "finish"]
     assert {request["registry"]["name"] for request in fake.requests} == {"corp"}
 
 
