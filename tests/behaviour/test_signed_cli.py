@@ -67,7 +67,7 @@ def test_made_key_is_registered_trusted_used_and_changed_as_it_is_said(person):
     finish = said_to_run(seen, "key rotate --finish")
     assert "goes on signing" in seen and builds(person, "meanwhile")
     # It is tried before anybody is asked.
-    assert "does not accept" in run(person, *finish, answers={}, status=6)
+    assert "does not take what this key signs" in run(person, *finish, answers={}, status=6)
     person.verifier.register(following)
     seen = run(person, *finish, answers={APPROVE: PASSPHRASE})
     assert following in seen and "Remove it at the registry" in seen and builds(person, "then")
