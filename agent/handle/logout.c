@@ -11,6 +11,7 @@
 #include "agent/consent.h"
 #include "agent/dispatch.h"
 #include "agent/handle/handle.h"
+#include "agent/keypair.h"
 #include "agent/log.h"
 #include "agent/passphrase.h"
 #include "agent/rule/grant.h"
@@ -80,6 +81,7 @@ static void write_name(struct json_writer *writer, const struct account *account
 		writer, "account", account->name, (size_t) account_given_size(account));
 	json_write_string(writer, "for", account_is_for_read(account) ? "read" : "all");
 	json_write_string(writer, "type", account_signs(account) ? "asymmetric" : "bearer");
+	json_write_string(writer, "pid", account_signs(account) ? account->key->pid : NULL);
 }
 
 static void logout_erased(int error, void *userdata) {

@@ -30,14 +30,17 @@ static void show(const struct command *command, const struct json *ok) {
 		return;
 	}
 	for (; account; account = json_next(account)) {
+		const char *pid = json_string(json_member(account, "pid"));
+
 		if (key_text_signs(account))
 			n_keys++;
 		else
 			n_tokens++;
-		print_line("Removed account '%s'%s of %s from the store.",
+		print_line("Removed account '%s'%s of %s from the store%s%s.",
 			verb_text(account, "account"),
 			strcmp(verb_text(account, "for"), "read") == 0 ? " (for reads alone)" : "",
-			verb_index_name(verb_text(account, "index")));
+			verb_index_name(verb_text(account, "index")),
+			pid ? ", with the key " : "", pid ? pid : "");
 	}
 	show_left(n_tokens, n_keys);
 }

@@ -412,16 +412,19 @@ def test_what_the_agent_says_of_a_key_cannot_steer_the_terminal(cpub, agent):
 
 
 def test_logout_says_what_is_left_at_the_registry(cpub, agent):
-    signs, has_token = ({"index": CANONICAL, "account": "a", "for": "all", "type": kind}
-                        for kind in ("asymmetric", "bearer"))
+    signs, has_token = (
+        {"index": CANONICAL, "account": "a", "for": "all", "type": kind, "pid": pid}
+        for kind, pid in (("asymmetric", "k3.pid.a"), ("bearer", None)))
     fake = agent(*(ok(kind="logout", accounts=accounts)
                    for accounts in ([signs], [signs, has_token], [signs, signs])))
     key = "The key is erased. Remove its public half at the registry, too.\n"
     token = "The token itself stays valid at the registry until it is revoked there.\n"
-    removed = f"Removed account 'a' of {CANONICAL} from the store.\n"
-    assert cpub("logout", agent=fake).stdout.decode() == removed + key
-    assert cpub("logout", agent=fake).stdout.decode() == 2 * removed + token + key
-    assert cpub("logout", agent=fake).stdout.decode() == 2 * removed + (
+    removed = f"Removed account 'a' of {CANONICAL} from the store"
+    with_key = removed + ", with the key k3.pid.a.\n"
+    assert cpub("logout", agent=fake).stdout.decode() == with_key + key
+    assert cpub("logout", agent=fake).stdout.decode() == (
+        with_key + removed + ".\n" + token + key)
+    assert cpub("logout", agent=fake).stdout.decode() == 2 * with_key + (
         "The keys are erased. Remove their public halves at the registries, too.\n")
 
 
