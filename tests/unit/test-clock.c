@@ -125,33 +125,92 @@ static void test_of_more_registries_than_there_are_places_the_oldest_goes(void *
 	assert_int_equal(ahead_of(*state, url), CLOCKS_MAX);
 }
 
-static void test_each_challenge_is_used_once(void **state) {
-	struct agent *agent = *state;
+static void test_date_that_no_clock_shows_tells_nothing(void **state) {
+	const uint64_t last = UINT64_C(253402300799); /* Of the year 9999. */
+	int64_t ahead;
 
-	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abc"), 0);
-	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abd"), 0);
-	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abc"), -EEXIST);
-	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abd"), -EEXIST);
+	clock_learn(*state, URL, "default", last + 1);
+	clock_learn(*state, URL, "default", INT64_MAX);
+	clock_learn(*state, URL, "default", UINT64_MAX);
+	assert_false(clock_is_known(*state, URL, "default", &ahead));
+	clock_learn(*state, URL, "default", last);
+	assert_int_equal(ahead_of(*state, URL), (int64_t) last - NOON);
+}
+
+/* Anybody can make an account with a way of its own to that URL. */
+static void test_each_account_of_a_registry_has_a_clock_of_its_own(void **state) {
+	int64_t ahead;
+
+	clock_learn(*state, URL, "stray", NOON + 7200);
+	assert_false(clock_is_known(*state, URL, "default", &ahead));
+	clock_learn(*state, URL, "default", NOON + 5);
+	assert_int_equal(ahead_of(*state, URL), 5);
+	assert_true(clock_is_known(*state, URL, "stray", &ahead));
+	assert_int_equal(ahead, 7200);
+}
+
+static void test_credential_for_reads_has_the_clock_of_its_account(void **state) {
+	int64_t ahead;
+
+	clock_learn(*state, URL, "default/read", NOON + 61);
+	assert_int_equal(ahead_of(*state, URL), 61);
+	assert_true(clock_is_known(*state, URL, "default/read", &ahead));
+	assert_false(clock_is_known(*state, URL, "defaul", &ahead));
+	assert_false(clock_is_known(*state, URL, "default2", &ahead));
+}
+
+static int use_for_act(struct agent *agent, const char *url, const char *challenge) {
+	return challenge_book_use(
+		&agent->act_challenges, &agent->read_challenges, url, challenge);
+}
+
+static int use_for_read(struct agent *agent, const char *url, const char *challenge) {
+	return challenge_book_use(
+		&agent->read_challenges, &agent->act_challenges, url, challenge);
+}
+
+static void test_each_challenge_is_used_once(void **state) {
+	assert_int_equal(use_for_act(*state, URL, "abc"), 0);
+	assert_int_equal(use_for_act(*state, URL, "abd"), 0);
+	assert_int_equal(use_for_act(*state, URL, "abc"), -EEXIST);
+	assert_int_equal(use_for_act(*state, URL, "abd"), -EEXIST);
+}
+
+static void test_challenge_of_a_read_is_none_for_an_act_nor_the_other_way_round(void **state) {
+	assert_int_equal(use_for_act(*state, URL, "abc"), 0);
+	assert_int_equal(use_for_read(*state, URL, "abc"), -EEXIST);
+	assert_int_equal(use_for_read(*state, URL, "abd"), 0);
+	assert_int_equal(use_for_act(*state, URL, "abd"), -EEXIST);
 }
 
 static void test_the_same_challenge_of_another_registry_is_another(void **state) {
-	struct agent *agent = *state;
-
-	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "abc"), 0);
-	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL "/x", "abc"), 0);
+	assert_int_equal(use_for_act(*state, URL, "abc"), 0);
+	assert_int_equal(use_for_act(*state, URL "/x", "abc"), 0);
 }
 
 static void test_book_that_is_full_forgets_the_oldest(void **state) {
-	struct agent *agent = *state;
 	char challenge[32];
 
 	for (unsigned i = 0; i <= CHALLENGES_MAX; i++) {
 		(void) snprintf(challenge, sizeof(challenge), "c%u", i);
-		assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, challenge), 0);
+		assert_int_equal(use_for_act(*state, URL, challenge), 0);
 	}
-	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, challenge), -EEXIST);
-	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "c1"), -EEXIST);
-	assert_int_equal(challenge_book_use(&agent->act_challenges, &agent->read_challenges, URL, "c0"), 0);
+	assert_int_equal(use_for_act(*state, URL, challenge), -EEXIST);
+	assert_int_equal(use_for_act(*state, URL, "c1"), -EEXIST);
+	assert_int_equal(use_for_act(*state, URL, "c0"), 0);
+}
+
+/* Anybody may have any number of reads signed. */
+static void test_no_number_of_reads_makes_an_acts_challenge_be_forgotten(void **state) {
+	char challenge[32];
+
+	assert_int_equal(use_for_act(*state, URL, "abc"), 0);
+	for (unsigned i = 0; i < 2 * CHALLENGES_MAX; i++) {
+		(void) snprintf(challenge, sizeof(challenge), "c%u", i);
+		assert_int_equal(use_for_read(*state, URL, challenge), 0);
+	}
+	assert_int_equal(use_for_act(*state, URL, "abc"), -EEXIST);
+	assert_int_equal(use_for_read(*state, URL, "abc"), -EEXIST);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -164,9 +223,14 @@ int main(void) {
 		TEST(test_clock_is_believed_for_ten_minutes),
 		TEST(test_answer_without_a_date_tells_nothing),
 		TEST(test_of_more_registries_than_there_are_places_the_oldest_goes),
+		TEST(test_date_that_no_clock_shows_tells_nothing),
+		TEST(test_each_account_of_a_registry_has_a_clock_of_its_own),
+		TEST(test_credential_for_reads_has_the_clock_of_its_account),
 		TEST(test_each_challenge_is_used_once),
+		TEST(test_challenge_of_a_read_is_none_for_an_act_nor_the_other_way_round),
 		TEST(test_the_same_challenge_of_another_registry_is_another),
 		TEST(test_book_that_is_full_forgets_the_oldest),
+		TEST(test_no_number_of_reads_makes_an_acts_challenge_be_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -361,6 +361,38 @@ static void test_claim_is_printable_and_needs_no_escape(void **state) {
 	assert_true(claim_is_valid(longest));
 }
 
+static bool is_private_key(const char *text) {
+	/* Without its NUL, so that the sanitizer sees each byte read past the end. */
+	size_t size = strlen(text);
+	_cleanup_(freep) char *bytes = malloc(size > 0 ? size : 1);
+
+	assert_non_null(bytes);
+	memcpy(bytes, text, size);
+	return token_is_private_key(bytes, size);
+}
+
+static void test_private_key_is_told_from_a_token(void **state) {
+	static const char *const keys[] = {"k3.secret.fNYVuMvBgOlljt9TDohnaYLblghqaHoQ",
+		"k1.secret.AAAA", "k2.secret.AAAA", "k4.secret.AAAA", "k3.secret.", "k3.secret",
+		"k3.secret-pw.AAAA", "k3.secret-wrap.pie.AAAA", "k4.local.AAAA", "k4.local-pw.AAAA",
+		"K3.SECRET.AAAA", " k3.secret.AAAA", "-----BEGIN PRIVATE KEY-----",
+		"-----BEGIN EC PRIVATE KEY-----", "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+		"-----BEGIN OPENSSH PRIVATE KEY-----MIG2AgEA", "  -----BEGIN EC PARAMETERS-----"};
+	static const char *const tokens[] = {"", " ", "k", "k3", "k3.", "k3.secre", "k3.loca",
+		"cioXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "v3.public.AAAA.AAAA", "v3.local.AAAA",
+		"k3.public.AAAA", "k3.pid.AAAA", "k3.sid.AAAA", "my-k3.secret.AAAA",
+		"Bearer k3.secret.AAAA", "kx.secret.AAAA", "k33.secret.AAAA", "k.secret.AAAA",
+		"secret.AAAA", "-----BEGI", "----BEGIN PRIVATE KEY-----", "x-----BEGIN PRIVATE KEY-----",
+		"ghp_BEGIN PRIVATE KEY", "PRIVATE KEY"};
+
+	(void) state;
+	assert_false(token_is_private_key(NULL, 0));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		assert_true(is_private_key(keys[i]));
+	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
+		assert_false(is_private_key(tokens[i]));
+}
+
 int main(int argc, char **argv) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_crate_names_match_vectors),
@@ -382,6 +414,7 @@ int main(int argc, char **argv) {
 		cmocka_unit_test(test_semver_orders_as_section_11_says),
 		cmocka_unit_test(test_owner_login_is_printable_and_a_team_has_three_parts),
 		cmocka_unit_test(test_claim_is_printable_and_needs_no_escape),
+		cmocka_unit_test(test_private_key_is_told_from_a_token),
 	};
 
 	if (!vectors_init(argc, argv))

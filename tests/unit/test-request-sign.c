@@ -31,6 +31,18 @@ static void refuse(const char *line, enum refusal refusal) {
 	assert_int_equal(request_parse(line, strlen(line), &request), refusal);
 }
 
+/* As the agent reads what our command line writes. */
+static struct request *write_and_read(const struct request *request) {
+	_cleanup_(json_writer_done) struct json_writer writer;
+	struct request *again;
+
+	json_writer_init(&writer, false);
+	request_write(&writer, request);
+	assert_int_equal(json_writer_finish(&writer), 0);
+	assert_int_equal(request_parse(json_writer_bytes(&writer), writer.size - 1, &again), 0);
+	return again;
+}
+
 static void test_login_with_a_key_is_read(void **state) {
 	(void) state;
 	_cleanup_(request_freep) struct request *request =
@@ -70,6 +82,15 @@ static void test_what_belongs_to_a_key_is_not_lost_on_a_token(void **state) {
 		KEY ",\"change\":\"drop\"}",
 		KEY ",\"change\":1}",
 		KEY ",\"for\":\"all\"}",
+		KEY ",\"change\":\"set\"}",
+		KEY ",\"change\":\"set\",\"no-subject\":false}",
+		KEY ",\"change\":\"set\",\"no-subject\":1}",
+		KEY ",\"change\":\"set\",\"no-subject\":true,\"subject\":\"ci\"}",
+		KEY ",\"change\":\"set\",\"footer-key\":\"kim\"}",
+		KEY ",\"change\":\"set\",\"footer-key\":null}",
+		KEY ",\"change\":\"rotate\",\"subject\":\"ci\"}",
+		KEY ",\"change\":\"finish\",\"footer-key\":\"kip\"}",
+		KEY ",\"no-subject\":true}",
 	};
 
 	(void) state;
@@ -83,6 +104,7 @@ static void test_odd_subject_is_a_bad_name(void **state) {
 	refuse(LOGIN ",\"asymmetric\":true,\"subject\":\"a b\"}", REFUSAL_BAD_NAME);
 	refuse(LOGIN ",\"asymmetric\":true,\"subject\":\"a\\\"b\"}", REFUSAL_BAD_NAME);
 	refuse(LOGIN ",\"asymmetric\":true,\"subject\":\"\\u00e9\"}", REFUSAL_BAD_NAME);
+	refuse(KEY ",\"change\":\"set\",\"subject\":\"a b\"}", REFUSAL_BAD_NAME);
 }
 
 static void test_each_change_of_a_key_is_read_and_written(void **state) {
@@ -95,38 +117,59 @@ static void test_each_change_of_a_key_is_read_and_written(void **state) {
 		{KEY ",\"change\":\"rotate\",\"for\":\"read\"}", KEY_ROTATE},
 		{KEY ",\"change\":\"finish\"}", KEY_FINISH},
 		{KEY ",\"change\":\"cancel\"}", KEY_CANCEL},
+		{KEY ",\"change\":\"set\",\"no-subject\":true}", KEY_SET},
 	};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		_cleanup_(request_freep) struct request *request = accept(cases[i].line);
-		_cleanup_(request_freep) struct request *again = NULL;
-		_cleanup_(json_writer_done) struct json_writer writer;
+		_cleanup_(request_freep) struct request *again = write_and_read(request);
 
 		assert_int_equal(request->key_change, cases[i].change);
-		json_writer_init(&writer, false);
-		request_write(&writer, request);
-		assert_int_equal(json_writer_finish(&writer), 0);
-		assert_int_equal(
-			request_parse(json_writer_bytes(&writer), writer.size - 1, &again), 0);
 		assert_int_equal(again->key_change, request->key_change);
 		assert_int_equal(again->for_read, request->for_read);
+	}
+}
+
+static void test_what_tokens_shall_claim_from_now_on_is_read_and_written(void **state) {
+	const struct {
+		const char *line, *subject;
+		bool no_subject, has_footer_key, wants_kid;
+	} cases[] = {
+		{KEY ",\"change\":\"set\",\"subject\":\"ci\"}", "ci", false, false, false},
+		{KEY ",\"change\":\"set\",\"no-subject\":true}", NULL, true, false, false},
+		{KEY ",\"change\":\"set\",\"footer-key\":\"kip\"}", NULL, false, true, false},
+		{KEY ",\"change\":\"set\",\"footer-key\":\"kid\"}", NULL, false, true, true},
+		{KEY ",\"change\":\"set\",\"subject\":\"ci\",\"no-subject\":false,"
+		     "\"footer-key\":\"kid\"}",
+			"ci", false, true, true},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(request_freep) struct request *read = accept(cases[i].line);
+		_cleanup_(request_freep) struct request *again = write_and_read(read);
+
+		for (const struct request *one = read; one; one = one == read ? again : NULL) {
+			assert_int_equal(one->no_subject, cases[i].no_subject);
+			assert_int_equal(one->has_footer_key, cases[i].has_footer_key);
+			assert_int_equal(one->wants_kid, cases[i].wants_kid);
+			assert_int_equal(!one->subject, !cases[i].subject);
+			if (one->subject)
+				assert_string_equal(one->subject, cases[i].subject);
+		}
 	}
 }
 
 static void test_login_with_a_key_is_written_as_it_is_read(void **state) {
 	_cleanup_(request_freep) struct request *request = request_new(KIND_LOGIN);
 	_cleanup_(request_freep) struct request *again = NULL;
-	_cleanup_(json_writer_done) struct json_writer writer;
 
 	(void) state;
 	request->index_url = strdup("sparse+https://r.example/");
 	request->is_asymmetric = request->wants_kid = true;
 	request->subject = strdup("ci");
-	json_writer_init(&writer, false);
-	request_write(&writer, request);
-	assert_int_equal(json_writer_finish(&writer), 0);
-	assert_int_equal(request_parse(json_writer_bytes(&writer), writer.size - 1, &again), 0);
+	again = write_and_read(request);
 	assert_true(again->is_asymmetric && again->wants_kid);
 	assert_string_equal(again->subject, "ci");
 }
@@ -187,6 +230,7 @@ int main(void) {
 		cmocka_unit_test(test_what_belongs_to_a_key_is_not_lost_on_a_token),
 		cmocka_unit_test(test_odd_subject_is_a_bad_name),
 		cmocka_unit_test(test_each_change_of_a_key_is_read_and_written),
+		cmocka_unit_test(test_what_tokens_shall_claim_from_now_on_is_read_and_written),
 		cmocka_unit_test(test_login_with_a_key_is_written_as_it_is_read),
 		cmocka_unit_test(test_challenge_is_found_among_the_headers_of_a_401),
 		cmocka_unit_test(test_challenge_that_is_odd_or_one_of_several_is_none),

@@ -109,6 +109,40 @@ static void test_words_that_repeat_little_are_not(void **state) {
 	assert_false(repeats("1234567", "Bearer 1234567"));
 }
 
+/* PASETO v3.public: what is signed, 96 bytes of signature, and the footer, in base64 each. */
+#define CLAIMS "eyJpYXQiOiIyMDI2LTExLTMwVDE2OjE0OjU2WiIsIm11dGF0aW9uIjoieWFuayJ9"
+#define SIGNATURE                                                                                  \
+	"Ab0cD1eF2gH3iJ4kL5mN6oP7qR8sT9uVwX_yZ-aBc0De1Fg2Hi3Jk4Lm5No6Pq7R"                              \
+	"sT8uV9wX0_Yz1-Ab2Cd3Ef4Gh5Ij6Kl7Mn8Op9Qr0St1Uv2Wx3_Yz4-AaBbCcDdE"
+#define FOOTER "eyJ1cmwiOiJzcGFyc2UraHR0cHM6Ly9yLmV4YW1wbGUvIiwia2lwIjoiazMucGlkLkFCQyJ9"
+#define SIGNED "v3.public." CLAIMS SIGNATURE "." FOOTER
+
+/* All the rest of it anybody knows, and whoever has a piece of the signature has no other. */
+static void test_words_that_repeat_the_signature_of_a_token_are_found(void **state) {
+	static const char signature[] = SIGNATURE;
+
+	(void) state;
+	assert_true(repeats("no such token: " SIGNED, SIGNED));
+	/* Its first characters may be of the claims as well. */
+	for (size_t at = 4; at + 16 < sizeof(signature); at++) {
+		_cleanup_(freep) char *piece = strndup(signature + at, 16);
+
+		assert_true(repeats(piece, SIGNED));
+		piece[15] = '\0';
+		assert_false(repeats(piece, SIGNED));
+	}
+}
+
+/* A registry may well repeat it, and a challenge look like it. */
+static void test_words_that_repeat_what_is_public_of_a_token_are_not(void **state) {
+	(void) state;
+	assert_false(repeats("v3.public." CLAIMS, SIGNED));
+	assert_false(repeats("v4.public." CLAIMS, SIGNED));
+	assert_false(repeats("it says " CLAIMS " and " FOOTER, SIGNED));
+	/* Of a token that lasts each piece counts. */
+	assert_true(repeats(CLAIMS, "v4.public." CLAIMS SIGNATURE "." FOOTER));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words_are_printable_ascii),
@@ -118,6 +152,8 @@ int main(void) {
 		cmocka_unit_test(test_words_that_hide_the_token_are_not_told),
 		cmocka_unit_test(test_words_that_repeat_a_token_are_found),
 		cmocka_unit_test(test_words_that_repeat_little_are_not),
+		cmocka_unit_test(test_words_that_repeat_the_signature_of_a_token_are_found),
+		cmocka_unit_test(test_words_that_repeat_what_is_public_of_a_token_are_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
