@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from crate import metadata
-from desk import PASSPHRASE, PATIENCE, Desk, code, get
+from desk import PASSPHRASE, PATIENCE, TOKEN, Desk, code, get
 from play import APPROVE, CRATES_IO, LOG_IN, accounts, lent_pty
 from rawclient import Client
 from registry import Registry
@@ -157,6 +157,25 @@ class Asked:
         return False
 
 
+class Held:
+    """A request on a lent terminal that a test answers as it goes on."""
+
+    def __init__(self, desk, request: dict, fds=()):
+        self._all = contextlib.ExitStack()
+        self.terminal = self._all.enter_context(lent_pty())
+        self.line = self._all.enter_context(desk.line())
+        self.line.send(request, [self.terminal.lent, *fds])
+
+    def ends(self) -> dict:
+        return json.loads(self.line.receive())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._all.close()
+
+
 class Signer:
     """What a test has: `account`, not stored yet, `key`, which the registry does not know, and
     `crate_name`, which nobody else uses."""
@@ -182,6 +201,20 @@ class Signer:
         return self.request("login", **{
             "url_source": "given", "asymmetric": True,
             "ca_pem": Path(self.registry.ca).read_text(), **more})
+
+    def token_request(self, token: str | None = TOKEN, **more) -> dict:
+        """A login with a token; without one it is asked for, or comes through a pipe."""
+        request = self.login_request(**more) | ({"token": token} if token else {})
+        del request["asymmetric"]
+        return request
+
+    def trust_request(self) -> dict:
+        return self.request("trust", ca_pem=Path(self.registry.ca).read_text())
+
+    def renew(self) -> None:
+        """The account signs with another key from now on."""
+        for change in ("rotate", "finish"):
+            assert code(self.change(change)) == "ok"
 
     def give(self, text: bytes | str, **more) -> dict:
         """The answer to a login whose key comes through a pipe."""
@@ -317,7 +350,7 @@ def signer(workshop):
     assert not any(re.search(r"k[34]\.secret\.[\w-]", text) for text in texts)
 
 
-__all__ = ["ACTS", "APPROVE", "CKSUM", "CRATES_IO", "LOG_IN", "Asked", "Signer", "SigningRegistry",
-           "act", "key_id", "key_traces", "new_key", "open_claims",
+__all__ = ["ACTS", "APPROVE", "CKSUM", "CRATES_IO", "LOG_IN", "Asked", "Held", "Signer",
+           "SigningRegistry", "act", "key_id", "key_traces", "new_key", "open_claims",
            "outcome", "paserk", "pem", "pipe", "piped", "point",
            "public", "scalar", "signer", "workshop"]

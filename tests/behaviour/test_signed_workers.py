@@ -1,5 +1,7 @@
 """worker-sign that dies, lies or stalls: ordinary refusals, and nothing goes out unsigned."""
 
+import contextlib
+import errno
 import json
 import os
 import signal
@@ -30,7 +32,8 @@ BAD_TOKENS = ["nothing", "the key itself", "a token of another kind", "another v
               "a purpose that hides", "a scheme before it", "a line of its own", "a blank",
               "an empty one", "its header alone", "one that is too long"]
 BAD_KEYS = ["nothing", "no key", "no public key", "no id", "a public key of another form",
-            "an id of another form", "a key that is no text"]
+            "an id of another form", "a key that is no text", "a key of another version",
+            "a key of another kind", "a public key as the key"]
 SIGN_DEADLINE = 10
 SOON = 8
 
@@ -69,6 +72,44 @@ def ready(signer):
 def lie(tree, behaviour: str) -> None:
     (tree.libexec / "behaviour").write_text(behaviour)
     tree.put("worker-sign", SIGNER)
+
+
+class SigningHeld:
+    """A worker-sign that has its task and answers, well or not, when it is told to."""
+
+    def __init__(self, signer, tree, behaviour: str):
+        self.signer, self.tree, self.end = signer, tree, -1
+        self.go = tree.libexec / "go"
+        os.mkfifo(self.go)
+        lie(tree, behaviour)
+
+    def is_begun(self) -> None:
+        """Waits for that, and lets the next one be the real one."""
+        self.signer.desk.wait(self._is_open, "worker-sign to have its task")
+        self.tree.heal("worker-sign")
+
+    def _is_open(self) -> bool:
+        try:
+            self.end = os.open(self.go, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            assert error.errno == errno.ENXIO
+            return False
+        return True
+
+    def ends(self) -> None:
+        if self.end >= 0:
+            os.close(self.end)
+        self.end = -1
+
+
+@contextlib.contextmanager
+def signing_is_held(signer, tree, behaviour: str = "a good one, held"):
+    held = SigningHeld(signer, tree, behaviour)
+    try:
+        yield held
+    finally:
+        held.ends()
+        held.go.unlink()
 
 
 def nothing_goes_out(signer, refusal: str = "worker-failed") -> None:

@@ -1,7 +1,8 @@
 #!/usr/bin/python3 -I
 """
 A worker-sign that lies well: its frames are in order, what is in them is not. It lies in the place
-of the real one in a copy of the tree; the file `behaviour` beside it says how. See worker.py.
+of the real one in a copy of the tree; the file `behaviour` beside it says how. See worker.py. One that is held lies when
+nobody has the FIFO `go` beside it open for writing any more.
 """
 
 import os
@@ -47,6 +48,7 @@ LIES = {
     "a line of its own": token("v3.public.AAAA\r\nX-Other: y"),
     "a blank": token("v3.public.AA AA"),
     "an empty one": token(""),
+    "a good one, held": token("v3.public.AAAA.AAAA"),
     "its header alone": token("v3.public."),
     "one that is too long": token("v3.public." + "A" * 2900),
     "no key": key(PASERK=None),
@@ -54,13 +56,17 @@ LIES = {
     "no id": key(PID=None),
     "a public key of another form": key(PUBLIC="ssh-ed25519 AAAA"),
     "an id of another form": key(PID="k3.sid.AAAA"),
+    "a key of another version": key(PASERK=KEY[PASERK].replace("k3", "k4")),
+    "a key of another kind": key(PASERK=KEY[PASERK].replace("secret", "local")),
+    "a public key as the key": key(PASERK=KEY[PUBLIC]),
     "a key that is no text": key(PUBLIC="k3.public." + POINT[:-2] + "\x1b["),
 }
 
 
 def main():
     signal.alarm(120)  # Nothing that a test forgot stays.
-    with open(os.path.join(os.path.dirname(sys.argv[0]), "behaviour"), encoding="ascii") as file:
+    beside = os.path.dirname(sys.argv[0])
+    with open(os.path.join(beside, "behaviour"), encoding="ascii") as file:
         behaviour = file.read().strip()
     agent = socket.socket(fileno=3)
     agent.send(b"r")
@@ -68,6 +74,9 @@ def main():
     if behaviour == "wait for its end":
         agent.recv(1)
         return
+    if behaviour.endswith("held"):
+        with open(os.path.join(beside, "go"), encoding="ascii") as go:
+            go.read()
     answer = b"a"
     for tag, value in LIES[behaviour](task).items():
         value = value.encode() if isinstance(value, str) else value
