@@ -300,7 +300,7 @@ class Signer:
             self.desk.unlock()
         for told in self.stored():
             request = self.request("logout") | {"registry": {"index-url": told["index"]}}
-            assert code(self.ask(request).answer) in ("ok", "account-unknown")
+            assert code(self.ask(request).answer) in ("ok", "account-unknown", "not-found")
         self.desk.wait(lambda: not children(self.desk.pid(), "worker-net"), "all looks to be over")
 
     def _kept(self, answer: dict) -> dict:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 
 import pytest
 
@@ -9,8 +10,11 @@ from answer import Refused
 from crate import pack
 from desk import PASSPHRASE, TOKEN, code
 from signed_play import ACTS, APPROVE, act, outcome, signer, workshop
+from verify import encode
 
 __all__ = ["signer", "workshop"]  # Fixtures.
+
+REFUSED = {"errors": [{"detail": "no"}]}
 
 
 def headers(*lines: str) -> dict:
@@ -124,7 +128,7 @@ def test_publish_of_our_own_answers_a_challenge(challenged, tmp_path):
 
 def test_registry_that_repeats_a_challenge_gets_it_signed_once(challenged):
     signer, text = challenged, secrets.token_urlsafe(9)
-    signer.registry.inject("DELETE ", times=None, status=401, body={"errors": [{"detail": "no"}]},
+    signer.registry.inject("DELETE ", times=None, status=401, body=REFUSED,
                            headers=[("WWW-Authenticate", f'Cargo challenge="{text}"')])
     first, code_of_first = outcome(signer.yank("0.1.0"))
     assert first == "refused" and code_of_first in ("challenge-repeated", "key-unknown")
@@ -150,7 +154,34 @@ def test_token_is_not_sent_again_for_a_challenge(signer):
     request = signer.login_request() | {"token": TOKEN}
     del request["asymmetric"]
     assert code(signer.desk.ask(request)) == "ok"
-    signer.registry.inject("DELETE ", times=None, status=401, body={"errors": [{"detail": "no"}]},
+    signer.registry.inject("DELETE ", times=None, status=401, body=REFUSED,
                            headers=[("WWW-Authenticate", 'Cargo challenge="abc"')])
     assert outcome(signer.yank("0.1.0")) == ("refused", "token-unknown")
     assert sent(signer, "DELETE ") == [401]
+
+
+def test_challenge_that_looks_like_a_signed_token_is_answered(challenged):
+    """It begins as our own token does, whose claims are public and no secret."""
+    signer = challenged
+    signer.verifier.reset()
+    claims = '{"iat":"%s","n":"1"}' % time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    text = "v4.public." + encode(claims.encode() + secrets.token_bytes(64))
+    signer.registry.inject("DELETE ", status=401, body=REFUSED,
+                           headers=[("WWW-Authenticate", f'Cargo challenge="{text}"')])
+    assert outcome(signer.yank("0.1.0")) == ("done", None)
+    assert sent(signer, "DELETE ") == [401, 200]
+    assert [told["challenge"] for told in claims_of(signer)] == [text]
+
+
+# An index that is asked before an act.
+
+def test_act_is_not_signed_where_the_index_repeats_a_challenge(signer):
+    signer.registry.announce(auth_required=True)
+    signer.log_in()
+    header = ("WWW-Authenticate", f'Cargo challenge="{secrets.token_urlsafe(9)}"')
+    signer.registry.inject("GET /index/config.json", times=None, status=401, headers=[header])
+    assert code(signer.get("owners")) == "key-unknown"  # It was signed, and not taken.
+    for operation in ("owners", "yank", "publish"):
+        assert code(signer.get(operation)) == "challenge-repeated"
+    signer.registry.injections.clear()
+    assert code(signer.get("owners")) == "ok"

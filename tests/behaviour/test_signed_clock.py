@@ -5,9 +5,11 @@ from email.utils import formatdate
 
 import pytest
 
+from act_play import elsewhere
 from crate import pack
-from desk import PASSPHRASE, code
+from desk import PASSPHRASE, TOKEN, code
 from exchange import Exchange
+from injection import NOT_EVEN_A_STATUS
 from signed_play import APPROVE, Signer, act, outcome, signer, workshop
 from test_bad_luck_clock import wrong_clock
 
@@ -18,10 +20,12 @@ WARNED, WRONG = (61 + 9, 299 - 9, -61 - 9, -299 + 9), (301 + 9, -301 - 9, 86400)
 
 @pytest.fixture
 def registrys_clock(monkeypatch):
-    """Sets it ahead of ours by so many seconds: what its answers say, and what it takes."""
-    def ahead(seconds: int) -> None:
-        monkeypatch.setattr(Exchange, "date_time_string",
-                            lambda *_: formatdate(time.time() + seconds, usegmt=True))
+    """Sets it ahead of ours by so many seconds, as its answers say; of all registries, or of one."""
+    def ahead(seconds: int, of=None) -> None:
+        def date(exchange, *_):
+            is_meant = of is None or exchange.server.registry is of
+            return formatdate(time.time() + seconds * is_meant, usegmt=True)
+        monkeypatch.setattr(Exchange, "date_time_string", date)
     return ahead
 
 
@@ -138,3 +142,55 @@ def test_clock_of_this_machine_counts_as_soon_as_it_is_set(desk, workshop, wrong
         wrong_clock(seconds)
         assert code(signer.get("owners")) == said, seconds
         assert (outcome(signer.yank("0.1.0"))[1] or "ok") == said, seconds
+
+
+# One answer with a wrong Date, or somebody else's, keeps nobody from signing.
+
+@pytest.fixture
+def closed(signer):
+    """Logged in where the index is asked for each act, with a signature."""
+    signer.registry.announce(auth_required=True)
+    signer.crate("0.1.0")
+    signer.log_in()
+    return signer
+
+
+def test_clock_that_is_right_again_counts_at_once(closed, registrys_clock):
+    """Where the clocks seem to be apart the API is asked anew."""
+    registrys_clock(3600)
+    assert code(closed.get("owners")) == "clock-wrong"
+    registrys_clock(0)
+    assert [code(closed.get(operation)) for operation in ("read", "owners")] == ["ok", "ok"]
+    assert outcome(closed.yank("0.1.0")) == ("done", None)
+    assert len(closed.requests("GET /$")) == 2 and not any(
+        entry["token"] for entry in closed.requests("GET /$"))
+
+
+def test_clock_of_the_api_counts_and_not_that_of_an_index_elsewhere(
+        signer, registrys_clock, tmp_path, certificate):
+    with elsewhere(tmp_path, certificate) as api:
+        signer.registry.announce(auth_required=True, api=api.api)
+        signer.log_in(api=api.api)
+        registrys_clock(3600, of=signer.registry)
+        assert [code(signer.get("owners")) for _ in range(2)] == ["ok", "ok"]
+        registrys_clock(3600)
+        assert code(signer.get("owners")) == "clock-wrong"
+
+
+@pytest.mark.parametrize("of", ["another account", "the same account"])
+def test_login_that_nobody_agreed_to_tells_no_time(closed, registrys_clock, of):
+    """Any program can ask for one, by a CA and a proxy of its own."""
+    registrys_clock(7200)
+    closed.registry.accept_token(TOKEN)
+    request = closed.token_request(replace=True)
+    if of == "another account":
+        request["account"] = f"{closed.account}.stray"
+    assert code(closed.desk.ask(request)) == (
+        "ok" if of == "another account" else "needs-terminal")
+    closed.registry.revoke_token(TOKEN)
+    closed.verifier.reset()
+    registrys_clock(0)
+    # Nobody can mend it by asking the API, either.
+    closed.registry.inject("GET /$", times=None, cut=NOT_EVEN_A_STATUS)
+    assert code(closed.get("read")) == "ok"
+    assert outcome(closed.yank("0.1.0")) == ("done", None)
