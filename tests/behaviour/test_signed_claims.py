@@ -37,7 +37,8 @@ def test_subject_and_the_name_of_the_footers_key_are_changed_and_the_key_stays(r
 
 @pytest.mark.parametrize("more,told", [
     ({"subject": "ci"}, ("ci", "kid")), ({"footer-key": "kip"}, ("alice", "kip")),
-    ({"no-subject": True}, (None, "kid")), ({"no-subject": True, "footer-key": "kip"}, (None, "kip"))])
+    ({"no-subject": True}, (None, "kid")),
+    ({"no-subject": True, "footer-key": "kip"}, (None, "kip"))])
 def test_what_is_not_named_stays(signer, more, told):
     signer.verifier.reset(subject="alice", footer_key="kid")
     signer.log_in(subject="alice", footer_key="kid")
@@ -82,7 +83,8 @@ def test_grant_ends_with_what_was_approved(ready, change):
     def next_crate(name):
         return ready.desk.ask(publish(ready.registry.index, name, account=ready.account))
     assert code(ready.change("rotate")) == "ok"
-    assert code(ready.ask(publish(ready.registry.index, "one", account=ready.account)).answer) == "ok"
+    first = publish(ready.registry.index, "one", account=ready.account)
+    assert code(ready.ask(first).answer) == "ok"
     assert code(next_crate("two")) == "ok"
     more = {"subject": "ci"} if change == "set" else {}
     assert code(ready.change(change, **more)) == "ok"

@@ -20,7 +20,7 @@ WARNED, WRONG = (61 + 9, 299 - 9, -61 - 9, -299 + 9), (301 + 9, -301 - 9, 86400)
 
 @pytest.fixture
 def registrys_clock(monkeypatch):
-    """Sets it ahead of ours by so many seconds, as its answers say; of all registries, or of one."""
+    """Sets it ahead of ours by so many seconds, as answers say: of all registries, or of one."""
     def ahead(seconds: int, of=None) -> None:
         def date(exchange, *_):
             is_meant = of is None or exchange.server.registry is of

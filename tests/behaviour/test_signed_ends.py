@@ -1,6 +1,6 @@
 """
-An act of the agent's own ends before its request has left: while the registry is asked for its time,
-or while worker-sign works. Then nothing was done, and that is what is written down.
+An act of the agent's own ends before its request has left: while the registry is asked for its
+time, or while worker-sign works. Then nothing was done, and that is what is written down.
 """
 
 import signal

@@ -1,6 +1,6 @@
 """
-`key` with `finish` where all reads are signed: the index is shown what the next key signs, and only one
-that cannot be reached does not have to know it.
+`key` with `finish` where all reads are signed: the index is shown what the next key signs, and only
+one that cannot be reached does not have to know it.
 """
 
 import secrets
@@ -13,6 +13,7 @@ from signed_play import APPROVE, Held, signer, workshop
 
 __all__ = ["signer", "workshop"]  # Fixtures.
 
+pytestmark = pytest.mark.release
 CONFIG = "GET /index/config.json"
 UNREACHED = "The index cannot be reached, to ask whether it knows the next key."
 REFUSED = {

@@ -108,7 +108,8 @@ def test_trust_says_that_signed_requests_go_elsewhere(ready, tmp_path, certifica
 def test_check_names_the_key_and_asks_for_no_scope(ready):
     answer = ready.desk.ask(ready.request("check", name=ready.crate_name))
     told = {one["what"]: (one["state"], one["text"]) for one in answer["Ok"]["findings"]}
-    assert told["token"][0] == "good" and pid(ready) in told["token"][1]
+    assert told["token"][0] == "unknown" and pid(ready) in told["token"][1]
+    assert "nothing tells whether the registry knows it" in told["token"][1]
     assert told["expiry"][0] == "good" and "scope" not in told
     assert told["crate"][0] == told["clock"][0] == "good"
 
@@ -120,6 +121,20 @@ def test_check_reads_with_a_signature_where_that_is_wanted(signer):
     signer.verifier.reset()
     answer = signer.desk.ask(signer.request("check", name=signer.crate_name))
     told = {one["what"]: one["state"] for one in answer["Ok"]["findings"]}
-    assert told["index"] == told["crate"] == "good"
+    assert told["index"] == told["crate"] == told["token"] == "good"
     assert signer.verifier.refused == [] and all(
         claims.keys() == {"iat"} for claims, _ in signer.verifier.admitted)
+
+
+def test_check_says_nothing_good_of_a_key_by_whose_reader_the_index_was_seen(signer):
+    """The index has looked at another key than the one that signs acts."""
+    signer.registry.announce(auth_required=True)
+    signer.crate("0.1.0")
+    signer.log_in()
+    other = new_key()
+    signer.keys.append(other)
+    signer.verifier.register(public(other))
+    assert code(signer.give(paserk(other), **{"for": "read"})) == "ok"
+    answer = signer.desk.ask(signer.request("check", name=signer.crate_name))
+    told = {one["what"]: one["state"] for one in answer["Ok"]["findings"]}
+    assert (told["index"], told["token"]) == ("good", "unknown")

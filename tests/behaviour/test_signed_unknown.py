@@ -12,6 +12,7 @@ from signed_play import (
 
 __all__ = ["signer", "workshop"]  # Fixtures.
 
+pytestmark = pytest.mark.release
 NOTHING_PINNED = ("told only to who has a registered key: nothing is pinned yet, and no act is "
                   "done, before `cpub-agent trust` with the key registered")
 

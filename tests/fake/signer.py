@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -I
 """
 A worker-sign that lies well: its frames are in order, what is in them is not. It lies in the place
-of the real one in a copy of the tree; the file `behaviour` beside it says how. See worker.py. One that is held lies when
-nobody has the FIFO `go` beside it open for writing any more.
+of the real one in a copy of the tree; the file `behaviour` beside it says how. See worker.py. One
+that is held lies when nobody has the FIFO `go` beside it open for writing any more.
 """
 
 import os
