@@ -1,5 +1,6 @@
 """Challenges (RFC 3231): what a registry wants to see signed with the act, once and never again."""
 
+import contextlib
 import json
 import secrets
 import time
@@ -51,6 +52,19 @@ def test_challenge_is_signed_once(signer, operation, then):
     # Another one is no reason to refuse, and none is none.
     assert "challenge" in signer.signed(then, registry=challenge(signer, text + "x"))[0]
     assert "challenge" not in signer.signed(then)[0]
+
+
+def test_challenge_is_signed_for_one_of_those_who_ask_at_once(signer):
+    signer.registry.announce(auth_required=True)
+    signer.log_in()
+    request = signer.request("get", operation="read",
+                             registry=challenge(signer, secrets.token_urlsafe(9)))
+    with contextlib.ExitStack() as stack:
+        lines = [stack.enter_context(signer.desk.line()) for _ in range(6)]
+        for line in lines:
+            line.send(request)
+        told = sorted(code(json.loads(line.receive())) for line in lines)
+    assert told == ["challenge-repeated"] * 5 + ["ok"]
 
 
 @pytest.mark.parametrize("line", [

@@ -10,7 +10,7 @@ from crate import pack
 from desk import PASSPHRASE, TOKEN, code
 from exchange import Exchange
 from injection import NOT_EVEN_A_STATUS
-from signed_play import APPROVE, Signer, act, outcome, signer, workshop
+from signed_play import APPROVE, Held, Signer, act, outcome, signer, workshop
 from test_bad_luck_clock import wrong_clock
 
 __all__ = ["signer", "workshop", "wrong_clock"]  # Fixtures.
@@ -177,20 +177,40 @@ def test_clock_of_the_api_counts_and_not_that_of_an_index_elsewhere(
         assert code(signer.get("owners")) == "clock-wrong"
 
 
-@pytest.mark.parametrize("of", ["another account", "the same account"])
-def test_login_that_nobody_agreed_to_tells_no_time(closed, registrys_clock, of):
-    """Any program can ask for one, by a CA and a proxy of its own."""
-    registrys_clock(7200)
-    closed.registry.accept_token(TOKEN)
-    request = closed.token_request(replace=True)
-    if of == "another account":
-        request["account"] = f"{closed.account}.stray"
-    assert code(closed.desk.ask(request)) == (
-        "ok" if of == "another account" else "needs-terminal")
-    closed.registry.revoke_token(TOKEN)
-    closed.verifier.reset()
-    registrys_clock(0)
-    # Nobody can mend it by asking the API, either.
+@pytest.fixture
+def untold(closed):
+    """Nothing is known of the time there, and the API does not tell; then all has to be well."""
     closed.registry.inject("GET /$", times=None, cut=NOT_EVEN_A_STATUS)
+    closed.registry.accept_token(TOKEN)
+    yield closed
+    closed.registry.revoke_token(TOKEN)
+    closed.verifier.reset()  # TOKEN was no signed one.
     assert code(closed.get("read")) == "ok"
     assert outcome(closed.yank("0.1.0")) == ("done", None)
+
+
+def test_login_that_nobody_has_agreed_to_yet_tells_no_time(untold, registrys_clock):
+    """Any program can ask for one, on a terminal of its own, by a CA and a proxy of its own."""
+    registrys_clock(7200)
+    with Held(untold.desk, untold.token_request(replace=True)) as held:
+        held.terminal.sees(APPROVE)
+    registrys_clock(0)
+
+
+def test_account_that_somebody_else_made_tells_the_others_no_time(untold, registrys_clock):
+    """Which has been told a CA and a proxy of its own, and is asked for whatever it likes."""
+    stray = {"account": f"{untold.account}.stray"}
+    assert code(untold.desk.ask(untold.token_request() | stray)) == "ok"
+    registrys_clock(7200)
+    answer = untold.desk.ask(untold.request("check") | stray)
+    told = {one["what"]: one["state"] for one in answer["Ok"]["findings"]}
+    assert (told["index"], told["clock"]) == ("good", "bad")
+    registrys_clock(0)
+    assert code(untold.ask(untold.request("logout") | stray).answer) == "ok"
+
+
+@pytest.mark.parametrize("age", ["9999", "999999999", "9223372036854775000"])
+def test_age_that_no_answer_has_keeps_nobody_from_signing(ready, age):
+    ready.registry.inject("GET /index/config.json", times=None, status=500, headers=[("Age", age)])
+    assert code(ready.get("owners")) == "ok"
+    assert outcome(ready.yank("0.1.0")) == ("done", None)

@@ -94,7 +94,7 @@ def test_given_key_is_tried_where_all_reads_are_signed(signer):
     assert (told["checked"], told["readable"]) == ("valid", True)
     assert told["api"] == signer.registry.api
     assert [claims.keys() for claims, _ in signer.verifier.admitted] == [{"iat"}]
-    assert [entry["status"] for entry in signer.requests()] == [401, 200]
+    assert [entry["status"] for entry in signer.requests("config")] == [401, 200]
 
 
 def test_given_key_that_the_registry_does_not_know_is_not_stored_there(signer):

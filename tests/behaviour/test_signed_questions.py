@@ -1,5 +1,6 @@
 """What a person reads before an account signs, or becomes one that does or does not."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,40 @@ def test_check_says_nothing_good_of_a_key_by_whose_reader_the_index_was_seen(sig
     answer = signer.desk.ask(signer.request("check", name=signer.crate_name))
     told = {one["what"]: one["state"] for one in answer["Ok"]["findings"]}
     assert (told["index"], told["token"]) == ("good", "unknown")
+
+
+def test_key_that_is_over_soon_is_called_a_key(signer):
+    signer.crate("0.1.0")
+    signer.log_in(expires=int(time.time()) + 3 * 86400 - 60)
+    asked = signer.ask(signer.request("get", operation="owners", name="demo"))
+    assert "  key       expires in 2 days: make a new one soon" in rows(asked.seen)
+    answer = signer.desk.ask(signer.request("check"))
+    told = {one["what"]: one["text"] for one in answer["Ok"]["findings"]}
+    assert told["expiry"] == "the key expires in 2 days, as told at login"
+
+
+def test_login_says_that_the_next_key_is_lost_too(ready):
+    following = ready.change("rotate")["Ok"]["next-pid"]
+    asked = ready.ask(ready.login_request(replace=True))
+    assert code(asked.answer) == "ok"
+    assert f"  and       the next key {following}, too" in rows(asked.seen)
+
+
+def test_login_asks_for_a_key_where_the_index_names_an_api_elsewhere(
+        ready, tmp_path, certificate):
+    """To who has a key alone, as to one that did not name the registry himself."""
+    ready.confirm()
+    with elsewhere(tmp_path, certificate) as other, pipe(paserk(ready.key)) as reader:
+        ready.registry.announce(auth_required=True, api=other.api)
+        request = ready.request("login", asymmetric=True, secret_in_pipe=True)
+        asked = ready.ask(request, [reader])
+    assert code(asked.answer) == "ok" and asked.answer["Ok"]["api"] == other.api
+    assert "the index took the signed token, and names" in asked.seen
+    assert "Store the key for this API?" in asked.seen and "token for this" not in asked.seen
+
+
+def test_read_that_is_not_agreed_to_names_the_way_to_have_it_signed(ready):
+    ready.registry.announce(auth_required=True)
+    answer = ready.get("read", registry={"headers": ["www-authenticate: Cargo"]})
+    assert code(answer) == "read-auth-not-agreed"
+    assert answer["Err"]["caused-by"] == ["cpub-agent login --for read --asymmetric"]

@@ -102,11 +102,11 @@ def test_act_that_is_refused_says_that_the_key_is_unknown(forgotten):
 
 def test_key_that_is_there_is_not_replaced_by_the_way(signer):
     signer.log_in()
-    before, n = signer.stored(), len(signer.requests())
+    before, n = signer.stored(), len(signer.requests("config"))
     for answer in (signer.give(paserk(signer.key)), signer.make(),
                    signer.desk.ask(signer.login_request())):
         assert code(answer) == "account-exists" and "key show" in answer["Err"]["caused-by"][0]
-    assert signer.stored() == before and len(signer.requests()) == n
+    assert signer.stored() == before and len(signer.requests("config")) == n
 
 
 def test_crates_io_takes_no_signature(signer):
