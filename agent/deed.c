@@ -22,6 +22,7 @@
 #include "agent/net_job.h"
 #include "agent/peer.h"
 #include "agent/session.h"
+#include "agent/store/store.h"
 #include "protocol/json.h"
 #include "protocol/secret.h"
 
@@ -43,6 +44,7 @@ struct deed {
 	bool is_recorded;
 	struct net_job *job;
 	struct session *session;
+	void (*left)(void *userdata);
 	deed_progress_t progress;
 	deed_done_t done;
 	void *userdata;
@@ -172,11 +174,17 @@ static void deed_progressed(const struct fields *fields, void *userdata) {
 		deed->progress(done, total, deed->userdata);
 }
 
-static void deed_left(void *userdata) {
+static bool deed_leaves(void *userdata) {
 	const struct deed *deed = userdata;
 
+	/* Who presses ^C means what is not sent yet. */
+	if (deed->session && session_is_left(deed->session))
+		return false;
 	if (deed->session)
 		session_hold(deed->session);
+	if (deed->left)
+		deed->left(deed->userdata);
+	return true;
 }
 
 static int put_task(struct fields *task, const struct deed_ask *ask) {
@@ -267,7 +275,7 @@ static int deed_start(struct deed *deed, const struct deed_ask *ask) {
 	}
 	net.url = account->url;
 	net.account = account->name;
-	net.sent = deed_left;
+	net.leaves = deed_leaves;
 	net.token = account->token;
 	net.signer = deed->signs ? account : NULL;
 	net.operation = errand_operation(ask->errand);
@@ -295,6 +303,7 @@ int deed_new(struct agent *agent, const struct peer *peer, const struct deed_ask
 	deed->done = done;
 	deed->userdata = userdata;
 	deed->session = ask->session;
+	deed->left = ask->left;
 	deed->is_recorded = true; /* Until it is begun there is nothing to record. */
 	r = deed_fill(deed, peer, ask);
 	if (r == 0 && errand_changes(ask->errand) && deed_audit(deed, "begun", REFUSAL_NONE) < 0)
@@ -322,7 +331,10 @@ struct deed *deed_free(struct deed *deed) {
 		return NULL;
 	if (!deed->is_recorded) {
 		/* Given up; what was not signed yet by then was not sent. */
-		deed_fail(deed, REFUSAL_NOT_APPROVED, NULL);
+		deed_fail(deed,
+			store_state(deed->agent->store) == STORE_OPEN ? REFUSAL_DENIED
+								      : REFUSAL_LOCKED,
+			NULL);
 		if (deed->job && net_job_may_have_sent(deed->job)) {
 			deed->result.outcome = OUTCOME_UNKNOWN;
 			deed->result.code = REFUSAL_OUTCOME_UNKNOWN;

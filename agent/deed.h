@@ -33,8 +33,12 @@ struct deed_ask {
 	const int *fds;
 	size_t n_fds;
 	int terminal; /* where to warn that the clock is off; -1 without */
-	/* It is held from the moment at which the request may leave. NULL: it is not. */
+	/*
+	 * It is held from the moment at which the request may leave, and nothing leaves any more once its
+	 * client has. NULL: it is not held.
+	 */
 	struct session *session;
+	void (*left)(void *userdata); /* at that moment, also from within deed_new; or NULL */
 };
 
 /* What came of it; owned by the deed. */

@@ -32,7 +32,7 @@ struct net_job {
 	size_t n_fds;
 	uint64_t deadline_usec, whole_usec;
 	job_progress_t progress;
-	void (*sent)(void *userdata);
+	bool (*leaves)(void *userdata);
 	struct job *job;
 	bool may_have_sent;
 	job_done_t done;
@@ -55,7 +55,9 @@ static void net_job_progressed(const struct fields *fields, void *userdata) {
 /* Starts the worker, with the token if there is one. */
 static int net_job_send(struct net_job *job, const struct secret *token) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
-	int r = fields_parse(fields_bytes(job->task), fields_size(job->task), &task);
+	int r = job->leaves && !job->leaves(job->userdata)
+			? -ECANCELED
+			: fields_parse(fields_bytes(job->task), fields_size(job->task), &task);
 
 	if (r == 0 && token)
 		r = fields_put_secret(task, FIELD_TOKEN, token);
@@ -66,8 +68,6 @@ static int net_job_send(struct net_job *job, const struct secret *token) {
 		return r;
 	job->may_have_sent = true;
 	job->terminal = fd_close(job->terminal); /* Who has left wants it back. */
-	if (job->sent)
-		job->sent(job->userdata);
 	if (job->whole_usec > 0)
 		job_allow_progress(job->job, job->whole_usec);
 	if (job->progress)
@@ -87,7 +87,7 @@ static void net_job_signed(
 		r = net_job_send(job, taken);
 		if (r == 0)
 			return;
-		refusal = refusal_from_errno(r);
+		refusal = r == -ECANCELED ? REFUSAL_DENIED : refusal_from_errno(r);
 	}
 	job->done(refusal, words, NULL, job->userdata);
 }
@@ -194,7 +194,7 @@ static int net_job_fill(struct net_job *job, const struct net_ask *ask) {
 
 	if (r == 0)
 		r = copy_text(&job->account_name, ask->account);
-	job->sent = ask->sent;
+	job->leaves = ask->leaves;
 	job->deadline_usec = ask->deadline_usec;
 	job->whole_usec = ask->whole_usec;
 	job->progress = ask->progress;

@@ -44,8 +44,11 @@ struct net_ask {
 	uint64_t deadline_usec; /* of worker-net alone */
 	uint64_t whole_usec;	/* as in job_allow_progress; 0: no progress is allowed */
 	job_progress_t progress; /* or NULL */
-	/* Each time that a request may leave from now on; or NULL. Also from within net_job_new. */
-	void (*sent)(void *userdata);
+	/*
+	 * Asked each time before a request leaves, also from within net_job_new: false, and it does not,
+	 * which is then -ECANCELED, or REFUSAL_DENIED. Or NULL.
+	 */
+	bool (*leaves)(void *userdata);
 };
 
 #define NET_ASK_NULL ((struct net_ask){.operation = OPERATION_READ, .terminal = -1})

@@ -32,6 +32,7 @@ struct signing {
 	struct keypair *key;	 /* of an account that is not stored */
 	struct fields *task;	 /* for worker-sign, all but time and key */
 	int terminal;
+	bool is_api_silent; /* it was asked what time it is, and did not tell */
 	bool is_over; /* the store was locked meanwhile */
 	sd_event_source *begin;
 	struct job *job;
@@ -130,13 +131,25 @@ static void signing_warn(const struct signing *signing, int64_t ahead) {
 		prompt_say(signing->agent, signing->terminal, text);
 }
 
+/* Has the API told what is known, or a host that is also the API's? Of another it is a warning. */
+static bool signing_counts(const struct signing *signing) {
+	const struct account *account = signing->account;
+	_cleanup_(freep) char *index = NULL;
+	_cleanup_(freep) char *api = NULL;
+
+	return !signing->is_api_silent || (url_host(account->url, &index) == 0 &&
+						  url_host(account->api, &api) == 0 &&
+						  strcmp(index, api) == 0);
+}
+
 /* What is known of the registry's clock by now decides. */
 static void signing_compare(struct signing *signing) {
 	_cleanup_(freep) char *detail = NULL;
 	int64_t ahead = 0;
 
 	if (signing_knows_clock(signing, &ahead)) {
-		if (ahead > CLOCK_WRONG_SEC || ahead < -CLOCK_WRONG_SEC) {
+		if (signing_counts(signing) &&
+			(ahead > CLOCK_WRONG_SEC || ahead < -CLOCK_WRONG_SEC)) {
 			if (asprintf(&detail, "by %" PRId64 " seconds, ours is %s",
 				    ahead < 0 ? -ahead : ahead, ahead < 0 ? "ahead" : "behind") < 0)
 				detail = NULL;
@@ -158,6 +171,8 @@ static void signing_told(
 	if (refusal == REFUSAL_NONE && fields_get_u64(answer, FIELD_DATE, &date) == 0)
 		clock_learn(signing->agent, signing->account->url, signing->account->name, date);
 	else
+		signing->is_api_silent = true;
+	if (signing->is_api_silent)
 		log_warning("the registry '%s' did not tell its time (%s), going on",
 			signing->account->url, refusal_name(refusal));
 	signing->job = job_free(signing->job);

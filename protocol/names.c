@@ -60,15 +60,22 @@ static bool starts_with(const char *text, size_t size, const char *start) {
 	return size >= strlen(start) && strncasecmp(text, start, strlen(start)) == 0;
 }
 
-bool token_is_private_key(const void *bytes, size_t size) {
-	const char *text = bytes;
-
-	for (; size > 0 && *text == ' '; text++)
-		size--;
+static bool is_private_key(const char *text, size_t size) {
 	if (starts_with(text, size, "-----BEGIN "))
 		return true;
 	return size > 2 && starts_with(text, size, "k") && text[1] >= '0' && text[1] <= '9' &&
 	       (starts_with(text + 2, size - 2, ".secret") || starts_with(text + 2, size - 2, ".local"));
+}
+
+bool token_is_private_key(const void *bytes, size_t size) {
+	const char *text = bytes;
+
+	/* Also behind a scheme, as in `Bearer x`: at the beginning of any word. */
+	for (size_t i = 0; i < size; i++) {
+		if ((i == 0 || text[i - 1] == ' ') && is_private_key(text + i, size - i))
+			return true;
+	}
+	return false;
 }
 
 bool claim_is_valid(const char *text) {

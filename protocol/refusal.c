@@ -245,7 +245,8 @@ static const struct {
 	[REFUSAL_NOT_SEALED] = {"not-sealed", EXIT_DENIED,
 		"no such crate and version was sealed on this connection; nothing was sent"},
 	[REFUSAL_NOT_APPROVED] = {"not-approved", EXIT_DENIED,
-		"nobody has approved this, or the approval is over; nothing was sent"},
+		"nobody has approved this, or the approval is over, since time has passed or the account was "
+		"changed; nothing was sent, so approve it again"},
 	[REFUSAL_NOT_VERIFIED] = {"not-verified", EXIT_MISMATCH,
 		"the approval was for a crate that is built first, and no build has shown that it is the "
 		"same file; nothing was sent"},

@@ -101,10 +101,6 @@ void get_refuse(struct get *get, enum refusal refusal, const char *detail) {
 	session_refuse(get->session, refusal, detail);
 }
 
-static bool get_is_publish(const struct get *get) {
-	return get->session->request->operation == OPERATION_PUBLISH;
-}
-
 /* A release that was written down in a grant and does not happen after all. */
 static void get_take_back(const struct get *get) {
 	const struct session *session = get->session;
@@ -114,100 +110,9 @@ static void get_take_back(const struct get *get) {
 			session->request->crate, session->request->version);
 }
 
-/* Somebody looks whether what the index will list is what was approved. */
-static void get_watch(const struct get *get) {
-	const struct session *session = get->session;
-	const struct request *request = session->request;
-	int terminal = get->terminal >= 0 ? get->terminal : session->terminal;
-	const struct release release = {
-		.url = session->url,
-		.account = get->account,
-		.crate = request->crate,
-		.version = request->version,
-		.checksum = request->checksum,
-	};
-
-	if (get_is_publish(get) &&
-		witness_new(session->agent, &release, &get->cargo, terminal) < 0)
-		log_warning("nobody looks at what the index will list of '%s' '%s'",
-			request->crate, request->version);
-}
-
-/* From now on this cargo run may publish more crates of the same release. */
-static void get_grant(struct get *get) {
-	struct session *session = get->session;
-	const struct request *request = session->request;
-	struct peer cargo = get->cargo;
-	int r;
-
-	if (!get_is_publish(get) || get->is_covered || cargo.pidfd < 0)
-		return;
-	get->cargo = PEER_NULL;
-	r = grant_add(&session->agent->grants, session->agent->event, session->url, get->account,
-		cargo, request->crate, request->version, session->terminal,
-		agent_now_usec(session->agent));
-	if (r < 0)
-		log_warning("a grant was not kept, the next crate is asked for again");
-}
-
-int get_open_token(struct get *get, const char *name, struct account **ret) {
-	struct session *session = get->session;
-	int r = store_find(session->agent->store, session->url, name, true, ret);
-
-	if (r < 0)
-		get_undo(get, mandate_find_refusal(r), r == -ENOENT ? get->account : NULL);
-	return r;
-}
-
 void get_undo(struct get *get, enum refusal refusal, const char *detail) {
 	get_take_back(get);
 	get_refuse(get, refusal, detail);
-}
-
-/* It claims what the operation is about and no more: what cargo's own does (paseto.rs). */
-void get_sign(struct get *get, const struct account *account, signing_done_t done) {
-	struct session *session = get->session;
-	const struct request *request = session->request;
-	enum operation operation = request->operation;
-	bool has_crate = operation != OPERATION_READ;
-	bool has_version = has_crate && operation != OPERATION_OWNERS;
-	const struct signing_ask ask = {
-		.account = account,
-		.index_url = request->index_url,
-		.operation = operation,
-		.crate = has_crate ? request->crate : NULL,
-		.version = has_version ? request->version : NULL,
-		.checksum = get_is_publish(get) ? request->checksum : NULL,
-		.challenge = request->challenge,
-		.terminal = get->terminal >= 0 ? get->terminal : session->terminal,
-	};
-	int r = signing_new(session->agent, &ask, done, get, &get->signing);
-
-	if (r < 0)
-		get_undo(get,
-			r == -EEXIST ? REFUSAL_CHALLENGE_REPEATED : refusal_from_errno(r), NULL);
-}
-
-/* Told on the terminal of the grant: an approval that nobody sees used is no approval. */
-static void get_say(const struct get *get) {
-	const struct request *request = get->session->request;
-	_cleanup_(freep) char *text = NULL;
-
-	if (asprintf(&text,
-		    "cpub-agent: covered by your approval, releasing the token for %s %s\n",
-		    request->crate, request->version) >= 0)
-		prompt_say(get->session->agent, get->terminal, text);
-}
-
-static void get_give(struct get *get, const struct secret *token) {
-	struct session *session = get->session;
-
-	if (get->is_covered)
-		get_say(get);
-	get_watch(get);
-	get_grant(get);
-	reply_token(session_answer(session, true), secret_peek(token), secret_size(token), false);
-	session_send(session);
 }
 
 /* An index that told nothing at login, since nobody knew the key yet, is compared with nothing. */
@@ -322,12 +227,19 @@ static void get_compare(struct get *get) {
 static void get_approved(enum refusal refusal, void *userdata) {
 	struct get *get = userdata;
 
-	if (refusal == REFUSAL_NONE && !get->agreed) /* The store was locked until now. */
-		refusal = get_find(get, get->account, &get->agreed);
 	if (refusal != REFUSAL_NONE)
 		get_refuse(get, refusal, NULL);
 	else
 		get_compare(get);
+}
+
+/* Nothing could be shown of the account: it is the one that lies there now. */
+static void get_unlocked(enum refusal refusal, void *userdata) {
+	struct get *get = userdata;
+
+	if (refusal == REFUSAL_NONE)
+		refusal = get_find(get, get->account, &get->agreed);
+	get_approved(refusal, get);
 }
 
 /* Asks the person: to unlock and approve at once, or to approve. */
@@ -339,8 +251,11 @@ static void get_ask(struct get *get, const struct history_answer *history) {
 
 	/* What is shown is what is agreed to; it may be another one than before the look. */
 	get->agreed = account_free(get->agreed);
-	if (is_open)
-		(void) store_find(agent->store, session->url, get->account, false, &get->agreed);
+	r = is_open ? store_find(agent->store, session->url, get->account, false, &get->agreed) : 0;
+	if (r < 0) {
+		get_refuse(get, mandate_find_refusal(r), get->account);
+		return;
+	}
 	r = get_text(session, get->account, get->agreed, history, &get->text);
 	if (r < 0) {
 		session_fail(session, r, "composing a question");
@@ -351,7 +266,7 @@ static void get_ask(struct get *get, const struct history_answer *history) {
 			"Approve?", get_approved, get, &get->consent);
 	else
 		r = passphrase_new(session, PASSPHRASE_UNLOCK, session->terminal, get->text, NULL,
-			get_approved, get, &get->passphrase);
+			get_unlocked, get, &get->passphrase);
 	if (r == -ENOTTY)
 		get_refuse(get, is_open ? REFUSAL_NEEDS_TERMINAL : REFUSAL_LOCKED, NULL);
 	else if (r == -EPERM)

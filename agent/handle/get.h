@@ -46,6 +46,9 @@ void get_refuse(struct get *get, enum refusal refusal, const char *detail);
 enum refusal get_find(struct get *get, const char *name, struct account **ret);
 /* 0 and *ret with its token (caller frees), or a negative errno, and the request is refused. */
 int get_open_token(struct get *get, const char *name, struct account **ret);
+bool get_is_publish(const struct get *get);
+/* Sends it, for an act: all is decided. */
+void get_give(struct get *get, const struct secret *token);
 /* Signs what the request asks for: `done` is called with the get, or the request is refused. */
 void get_sign(struct get *get, const struct account *account, signing_done_t done);
 /* It does not happen after all: what was written down of it is taken back, and it is refused. */

@@ -44,6 +44,7 @@ struct key {
 	struct consent *consent;
 	struct keymaker *keymaker;
 	bool is_untried; /* the index could not be asked whether it knows the next key */
+	char *concerned; /* the id of the key that the change is about */
 	bool is_storing;
 };
 
@@ -57,6 +58,7 @@ static void key_free(void *operation) {
 	keymaker_free(key->keymaker);
 	account_free(key->account);
 	free(key->text);
+	free(key->concerned);
 	free(key->name);
 	free(key);
 }
@@ -103,13 +105,6 @@ static void key_answer(struct key *key, bool is_changed) {
 	session_send(session);
 }
 
-/* The key that it was about: after `rotate` the next one, after `cancel` the one that is left. */
-static const char *key_changed(const struct key *key) {
-	const struct account *account = key->account;
-
-	return account->next_key ? account->next_key->pid : account->key->pid;
-}
-
 static void key_stored(int error, void *userdata) {
 	struct key *key = userdata;
 	struct session *session = key->session;
@@ -117,7 +112,7 @@ static void key_stored(int error, void *userdata) {
 		.op = key_op(key),
 		.url = session->url,
 		.account = key->name,
-		.key = key_changed(key),
+		.key = key->concerned,
 		.peer = &session->peer,
 	};
 
@@ -148,6 +143,16 @@ static void account_change_key(
 	account->next_key = made;
 }
 
+/* For the audit log: the key that is made, takes the other's place, is forgotten, or stays. */
+static int key_note(struct key *key, const struct account *account, const struct keypair *made) {
+	const struct keypair *concerned = made ? made : account->next_key;
+
+	if (!concerned || key->session->request->key_change == KEY_SET)
+		concerned = account->key;
+	key->concerned = strdup(concerned->pid);
+	return key->concerned ? 0 : -ENOMEM;
+}
+
 /* What the request says that its tokens claim. */
 static int account_change_claims(struct account *account, const struct request *request) {
 	if (request->no_subject || request->subject) {
@@ -168,6 +173,9 @@ static void key_store(struct key *key, struct keypair *made) {
 
 	if (r == 0 && !account_is_same(key->account, account))
 		r = -ESTALE; /* It is another one than was shown. */
+	if (r == 0) {
+		r = key_note(key, account, next);
+	}
 	if (r == 0) {
 		account_change_key(account, session->request->key_change, TAKE_PTR(next));
 		r = account_change_claims(account, session->request);

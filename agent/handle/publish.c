@@ -209,6 +209,13 @@ static void publish_progressed(uint64_t done, uint64_t total, void *userdata) {
 	session_progress(publish->session, "upload", done, total);
 }
 
+/* Once, whatever comes of it: another try is another approval. */
+static void publish_left(void *userdata) {
+	struct publish *publish = userdata;
+
+	publish->parcel->is_sent = true;
+}
+
 static void publish_send(struct publish *publish, const struct account *account) {
 	struct session *session = publish->session;
 	struct parcel *parcel = publish->parcel;
@@ -224,6 +231,7 @@ static void publish_send(struct publish *publish, const struct account *account)
 		.n_fds = 2,
 		.terminal = session->terminal,
 		.session = session,
+		.left = publish_left,
 	};
 	int r = deed_new(session->agent, &session->peer, &ask, publish_progressed, publish_done,
 		publish, &publish->deed);
@@ -236,8 +244,6 @@ static void publish_send(struct publish *publish, const struct account *account)
 		session_fail(session, r, "publishing");
 		return;
 	}
-	/* Once, whatever comes of it: another try is another approval. */
-	parcel->is_sent = true;
 }
 
 static void publish_refuse(struct session *session, enum refusal refusal) {
