@@ -22,7 +22,6 @@
 #include "agent/net_job.h"
 #include "agent/peer.h"
 #include "agent/session.h"
-#include "agent/store/store.h"
 #include "protocol/json.h"
 #include "protocol/secret.h"
 
@@ -332,8 +331,8 @@ struct deed *deed_free(struct deed *deed) {
 	if (!deed->is_recorded) {
 		/* Given up; what was not signed yet by then was not sent. */
 		deed_fail(deed,
-			store_state(deed->agent->store) == STORE_OPEN ? REFUSAL_DENIED
-								      : REFUSAL_LOCKED,
+			deed->session && session_is_left(deed->session) ? REFUSAL_DENIED
+									: REFUSAL_LOCKED,
 			NULL);
 		if (deed->job && net_job_may_have_sent(deed->job)) {
 			deed->result.outcome = OUTCOME_UNKNOWN;

@@ -308,7 +308,6 @@ static void session_receive(struct session *session) {
 static void session_leave(struct session *session) {
 	(void) sd_event_source_set_enabled(session->io, SD_EVENT_OFF);
 	session->terminal = fd_close(session->terminal);
-	session->is_left = true;
 }
 
 static int session_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -322,6 +321,7 @@ static int session_on_io(sd_event_source *source, int fd, uint32_t revents, void
 			session_leave(session);
 		else
 			session->state = SESSION_CLOSED;
+		session->is_left = true;
 	}
 	if (session->state == SESSION_READING && session_has_line(session))
 		session_run_waiting(session);

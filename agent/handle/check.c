@@ -303,8 +303,11 @@ static void check_pinned(enum refusal refusal, const char *detail, void *userdat
 	const struct account *account = check->account;
 	const char *api = pin_api(check->pin), *dl = pin_dl(check->pin);
 
+	bool is_bad = refusal == REFUSAL_INDEX_INVALID || refusal == REFUSAL_KEY_UNKNOWN ||
+		      refusal == REFUSAL_TOKEN_REJECTED;
+
 	if (refusal != REFUSAL_NONE) {
-		check_say(check, "index", refusal == REFUSAL_INDEX_INVALID ? bad : unknown, "%s%s%s%s",
+		check_say(check, "index", is_bad ? bad : unknown, "%s%s%s%s",
 			refusal_sentence(refusal), detail ? " (" : "", detail ? detail : "",
 			detail ? ")" : "");
 	} else {

@@ -38,9 +38,7 @@
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
-#include "agent/witness.h"
 #include "protocol/names.h"
-#include "protocol/reply.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
 

@@ -16,6 +16,14 @@ static void begin(struct arguments *arguments, const char *verb) {
 	arguments_add(arguments, verb);
 }
 
+/* From cargo 1.83 to 1.89 its help has the option, which that cargo then refuses as unstable. */
+static bool help_has_registry(const char *help) {
+	const char *option = strstr(help, "--registry");
+	_cleanup_(freep) char *line = option ? strndup(option, strcspn(option, "\n")) : NULL;
+
+	return line && !strstr(line, "(unstable)");
+}
+
 /* Packages of a workspace that need each other came with `cargo package --registry`. */
 static bool find_out_age(struct publish *publish) {
 	_cleanup_(arguments_done) struct arguments arguments = {0};
@@ -28,7 +36,7 @@ static bool find_out_age(struct publish *publish) {
 	r = cargo_run(&publish->cargo, &arguments, CARGO_ALONE, NULL, &output, &size);
 	if (r < 0)
 		return publish_fail_errno(publish, r, "cargo could not be run");
-	publish->cargo.is_old = !output || !strstr(output, "--registry");
+	publish->cargo.is_old = !output || !help_has_registry(output);
 	return true;
 }
 

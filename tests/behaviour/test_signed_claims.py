@@ -150,7 +150,7 @@ def test_audit_says_which_key_it_was(signer):
     assert noted(signer) == [
         ("login", ours), ("read", ours), ("owners", ours), ("yank", ours), ("yank", ours),
         ("key-rotate", following), ("key-finish", following), ("key-rotate", last),
-        ("key-cancel", following)]
+        ("key-cancel", last)]
 
 
 def test_audit_of_a_token_names_no_key(signer):

@@ -52,8 +52,8 @@ def decisions(signer) -> list[tuple[str, str | None]]:
             if told["op"] == "yank" and told.get("account") == signer.account]
 
 
-def nothing_was_done(signer) -> None:
-    assert decisions(signer) == [("begun", None), ("refused", "not-approved")]
+def nothing_was_done(signer, why: str) -> None:
+    assert decisions(signer) == [("begun", None), ("refused", why)]
     assert signer.requests("DELETE ") == [] and signer.verifier.admitted == []
 
 
@@ -64,7 +64,7 @@ def test_lock_ends_an_act_that_is_not_signed_yet(ready, tree, stage):
         step.is_begun()
         ready.desk.succeed("lock")
         assert outcome(held.ends()) == ("err", "locked")
-    nothing_was_done(ready)
+    nothing_was_done(ready, "locked")
 
 
 @needs_root
@@ -78,7 +78,7 @@ def test_who_leaves_before_the_act_is_signed_has_the_terminal_back_at_once(ready
         held.line.close()
         ready.desk.wait(lambda: not terminals(pid) and not children(pid, "worker-sign")
                         and not children(pid, "worker-net"), "the act to end", 1)
-    nothing_was_done(ready)
+    nothing_was_done(ready, "denied")
 
 
 def terminals(pid: int) -> list[str]:
@@ -100,7 +100,7 @@ def test_agent_that_ends_before_the_act_is_signed_says_that_it_was_not_done(
             desk.agent.send_signal(signal.SIGTERM)
             assert desk.agent.wait(SOON) == 0
             desk.agent = None
-        nothing_was_done(signer)
+        nothing_was_done(signer, "locked")
 
 
 @needs_root
