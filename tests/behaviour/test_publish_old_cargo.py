@@ -39,7 +39,7 @@ def test_crate_is_packaged_without_the_option(ready_desk, registry, old_cargo):
     folder = write_crate(ready_desk.home / "demo", "demo")
     done = ready_desk.run(*WORDS, cwd=folder, CARGO=old_cargo)
     assert done.returncode == 0, done.stderr
-    assert registry.crates() == {}
+    assert registry.crates == {}
 
 
 def test_crates_that_need_each_other_are_published_one_by_one(ready_desk, old_cargo):

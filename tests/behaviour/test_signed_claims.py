@@ -167,3 +167,10 @@ def test_audit_of_what_was_refused_says_which_key_was_not_taken(ready):
     told = ready.desk.audit()[-1]
     assert (told["op"], told["refusal"]) == ("yank", "key-unknown")
     assert told["key"] == ready.stored()[0]["pid"]
+
+
+def test_audit_of_changed_claims_names_the_key_that_signs(ready):
+    ours = ready.stored()[0]["pid"]
+    assert code(ready.change("rotate")) == "ok"
+    assert code(ready.change("set", subject="bob")) == "ok"
+    assert noted(ready)[-1] == ("key-set", ours)

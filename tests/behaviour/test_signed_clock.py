@@ -214,3 +214,34 @@ def test_age_that_no_answer_has_keeps_nobody_from_signing(ready, age):
     ready.registry.inject("GET /index/config.json", times=None, status=500, headers=[("Age", age)])
     assert code(ready.get("owners")) == "ok"
     assert outcome(ready.yank("0.1.0")) == ("done", None)
+
+
+@pytest.fixture(params=["silent", "slow"])
+def api_without_a_clock(request, signer, monkeypatch):
+    """At another host than the index, which is an hour ahead. It tells no time, or not in time."""
+    send_header = Exchange.send_header
+
+    def send(exchange, name, value):
+        is_index = exchange.path.startswith("/index")
+        if name == "Date" and is_index:
+            value = formatdate(time.time() + 3600, usegmt=True)
+        if name != "Date" or is_index or request.param == "slow":
+            send_header(exchange, name, value)
+
+    api = signer.registry.api.replace("localhost", "127.0.0.1")
+    signer.registry.announce(api=api)
+    monkeypatch.setattr(Exchange, "send_header", send)
+    rule = signer.registry.inject("GET /$", times=None, hang=True)
+    if request.param == "silent":
+        rule.release()
+    yield api
+    rule.release()
+
+
+def test_index_on_another_host_is_no_reason_where_the_api_does_not_tell(
+        signer, api_without_a_clock):
+    signer.crate("0.1.0")
+    signer.log_in(api=api_without_a_clock)
+    for _ in range(2):
+        assert code(signer.get("owners")) == "ok"
+        assert outcome(signer.yank("0.1.0")) == ("done", None)

@@ -3,11 +3,15 @@ An act of the agent's own ends before its request has left: while the registry i
 time, or while worker-sign works. Then nothing was done, and that is what is written down.
 """
 
+import json
+import os
 import signal
 
 import pytest
 
+from crate import pack
 from desk import PASSPHRASE
+from play import lent_pty
 from procfs import descriptors
 from scan import children, needs_root
 from signed_play import APPROVE, Held, Signer, SigningRegistry, outcome, signer
@@ -129,3 +133,42 @@ def test_release_behind_a_lock_is_not_signed_any_more(ready):
     assert [one["outcome"] for one in told] == ["done", "refused"] and told[1]["code"] == "locked"
     assert len(ready.requests("DELETE ")) == 1
     assert not ready.registry.crates[ready.crate_name, "0.2.0"].yanked
+
+
+def test_release_behind_one_whose_client_has_left_is_not_sent_any_more(ready, tree):
+    rule = ready.registry.inject("DELETE ", hang=True, done=True)
+    with Held(ready.desk, yank(ready, "0.1.0", "0.2.0")) as held:
+        held.terminal.answers(APPROVE, PASSPHRASE)
+        assert rule.reached.wait(10)
+        with signing_is_held(ready, tree) as step:
+            rule.release()
+            step.is_begun()
+            held.line.close()
+        ready.desk.wait(lambda: len(decisions(ready)) == 4, "what came of both")
+    assert decisions(ready)[1::2] == [("done", None), ("refused", "denied")]
+    assert len(ready.requests("DELETE ")) == 1
+
+
+def test_publish_that_a_lock_stopped_before_it_was_signed_goes_up_when_approved_again(ready, tree):
+    def propose(line, terminal, lent=()):
+        line.send(ready.request("propose"), lent)
+        terminal.answers(APPROVE, PASSPHRASE)
+        assert "Ok" in json.loads(line.receive())
+
+    publish = ready.request("publish", name=ready.crate_name, vers="0.3.0")
+    path = ready.desk.directory / "held.crate"
+    path.write_bytes(pack(ready.crate_name, "0.3.0"))
+    file = os.open(path, os.O_RDONLY)
+    with lent_pty() as terminal, ready.desk.line() as line:
+        assert "Ok" in line.ask(ready.request("seal"), [file])
+        propose(line, terminal, [terminal.lent])
+        with signing_is_held(ready, tree) as step:
+            line.send(publish)
+            step.is_begun()
+            ready.desk.succeed("lock")
+            assert json.loads(line.receive())["Err"]["code"] == "locked"
+        ready.desk.unlock()
+        propose(line, terminal)
+        assert line.ask(publish)["Ok"]["outcome"] == "done"
+    os.close(file)
+    assert [entry["status"] for entry in ready.requests("PUT ")] == [200]

@@ -20,6 +20,7 @@ FORMS = {
     "another version": lambda key: paserk(key).replace("k3.", "k4."),
     "upper case": lambda key: paserk(key).replace("k3.secret", "K3.SECRET"),
     "PEM": lambda key: pem(key).decode(),
+    "behind a scheme": lambda key: "Bearer " + paserk(key),
     "a line of PEM": lambda key: pem(key).decode().replace("\n", " "),
 }
 ONE_LINE = [form for form in FORMS if form != "PEM"]

@@ -80,6 +80,20 @@ def test_approval_is_not_for_what_came_while_the_index_was_compared(signer, chan
         is_refused(signer, held.ends())
 
 
+def test_account_that_is_gone_when_it_would_be_shown_is_not_asked_about(signer):
+    """So that no other one comes in its place under a question that shows none."""
+    signer.crate("0.1.0")
+    signer.log_in()
+    rule = signer.registry.inject("GET /index/de/mo/", hang=True)
+    request = publish(signer.registry.index, signer.crate_name, account=signer.account)
+    with Held(signer.desk, request) as held:
+        assert rule.reached.wait(10)
+        assert code(signer.ask(signer.request("logout")).answer) == "ok"
+        rule.release()
+        assert code(held.ends()) == "account-unknown"
+        assert APPROVE not in held.terminal.shown()
+
+
 def test_grant_is_not_for_what_came_while_the_index_was_compared(signer):
     """Which nobody is asked for, and so nobody sees."""
     signer.log_in()

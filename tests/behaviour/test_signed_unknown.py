@@ -89,7 +89,7 @@ def test_look_that_is_refused_says_that_the_key_is_unknown(forgotten):
         forgotten.trust_request()).answer) == "key-unknown"
     answer = forgotten.desk.ask(forgotten.request("check", name=forgotten.crate_name))
     told = {one["what"]: (one["state"], one["text"]) for one in answer["Ok"]["findings"]}
-    assert told["index"][0] == "unknown" and "does not take what this key signs" in told["index"][1]
+    assert told["index"][0] == "bad" and "does not take what this key signs" in told["index"][1]
 
 
 def test_act_that_is_refused_says_that_the_key_is_unknown(forgotten):
