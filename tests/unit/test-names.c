@@ -375,13 +375,14 @@ static void test_private_key_is_told_from_a_token(void **state) {
 	static const char *const keys[] = {"k3.secret.fNYVuMvBgOlljt9TDohnaYLblghqaHoQ",
 		"k1.secret.AAAA", "k2.secret.AAAA", "k4.secret.AAAA", "k3.secret.", "k3.secret",
 		"k3.secret-pw.AAAA", "k3.secret-wrap.pie.AAAA", "k4.local.AAAA", "k4.local-pw.AAAA",
-		"K3.SECRET.AAAA", " k3.secret.AAAA", "-----BEGIN PRIVATE KEY-----",
+		"K3.SECRET.AAAA", " k3.secret.AAAA", "Bearer k3.secret.AAAA",
+		"Bearer  -----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----",
 		"-----BEGIN EC PRIVATE KEY-----", "-----BEGIN ENCRYPTED PRIVATE KEY-----",
 		"-----BEGIN OPENSSH PRIVATE KEY-----MIG2AgEA", "  -----BEGIN EC PARAMETERS-----"};
 	static const char *const tokens[] = {"", " ", "k", "k3", "k3.", "k3.secre", "k3.loca",
 		"cioXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "v3.public.AAAA.AAAA", "v3.local.AAAA",
 		"k3.public.AAAA", "k3.pid.AAAA", "k3.sid.AAAA", "my-k3.secret.AAAA",
-		"Bearer k3.secret.AAAA", "kx.secret.AAAA", "k33.secret.AAAA", "k.secret.AAAA",
+		"Bearer kx.secret.AAAA", "kx.secret.AAAA", "k33.secret.AAAA", "k.secret.AAAA",
 		"secret.AAAA", "-----BEGI", "----BEGIN PRIVATE KEY-----", "x-----BEGIN PRIVATE KEY-----",
 		"ghp_BEGIN PRIVATE KEY", "PRIVATE KEY"};
 
