@@ -127,8 +127,19 @@ static bool has_anything(struct publish *publish) {
 		"publish");
 }
 
+static bool selects_several(const struct publish *publish) {
+	const struct command *command = publish->command;
+	size_t n = command->packages.n, index = 0;
+
+	if (n == 0) {
+		while (workspace_next(&publish->workspace, false, !command->workspace, &index))
+			n++;
+	}
+	return n > 1;
+}
+
 static bool fail_package(struct publish *publish, bool builds) {
-	if (publish->cargo.is_old && publish->command->packages.n != 1)
+	if (publish->cargo.is_old && selects_several(publish))
 		return publish_fail_as(publish, EXIT_FAILED, "cargo-failed",
 			"cargo failed, and nothing was sent; a cargo as old as this one cannot "
 			"package crates that need each other before the first of them is in the "

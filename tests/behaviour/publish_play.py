@@ -9,6 +9,7 @@ from crate import write_crate
 from desk import PASSPHRASE, TOKEN, Terminal
 from play import APPROVE
 from registry import Registry
+from test_cargo import cargo_version
 
 # The build script becomes this Python program: its parent is cargo, whose parent is the client.
 BECOME_PYTHON = """
@@ -87,8 +88,9 @@ def received(registry: Registry, name: str, version: str = "0.1.0") -> bytes:
 def packaged(desk, folder: Path, name: str, version: str = "0.1.0") -> bytes:
     """What cargo itself makes of it, in a folder of its own."""
     target = desk.directory / "packaged"
+    registry = [] if cargo_version() < (1, 90) else ["--registry", "local"]  # As the client does.
     done = desk.cargo("package", "--no-verify", "--allow-dirty", "--target-dir", str(target),
-                      "--registry", "local", cwd=folder)
+                      *registry, cwd=folder)
     assert done.returncode == 0, done.stderr
     return (target / f"package/{name}-{version}.crate").read_bytes()
 

@@ -132,6 +132,7 @@ WORKSPACE = """\
 [workspace]
 resolver = "2"
 members = ["*/"]
+exclude = ["target"]
 [workspace.package]
 authors = ["W"]
 description = "inherited"

@@ -27,8 +27,8 @@ static void walk_value(struct walk *walk, const char *path, int depth);
 static void walk_child(struct walk *walk, const char *path, const char *name, int depth) {
 	_cleanup_(freep) char *longer = NULL;
 
-	/* No path can name them. */
-	if (*name == '\0' || strchr(name, '.'))
+	/* No path can name them: a word of it that begins with a quote ends with one. */
+	if (*name == '\0' || *name == '"' || *name == '\'' || strchr(name, '.'))
 		return;
 	check(asprintf(&longer, "%s%s%s", path, *path ? "." : "", name) > 0);
 	walk_value(walk, longer, depth + 1);
