@@ -5,6 +5,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from crate import write_crate
 from desk import PASSPHRASE, TOKEN, Terminal
 from play import APPROVE
@@ -83,6 +85,10 @@ def uploads(registry: Registry) -> int:
 def received(registry: Registry, name: str, version: str = "0.1.0") -> bytes:
     """Byte for byte."""
     return registry.crates[name, version].file.read_bytes()
+
+
+NEEDS_WORKSPACES = pytest.mark.skipif(
+    cargo_version() < (1, 90), reason="this cargo packages no crates that need each other (< 1.90)")
 
 
 def packaged(desk, folder: Path, name: str, version: str = "0.1.0") -> bytes:

@@ -15,8 +15,8 @@ from crate import pack, write_crate
 from desk import PASSPHRASE, TOKEN
 from play import APPROVE, UNLOCK
 from procfs import children
-from publish_play import (BECOME_PYTHON, approve, commit, left_behind, packaged, publish, received,
-                          start, uploads, workspace)
+from publish_play import (BECOME_PYTHON, NEEDS_WORKSPACES, approve, commit, left_behind, packaged,
+                          publish, received, start, uploads, workspace)
 
 __all__ = ["closed", "closed_desk"]  # Fixtures.
 
@@ -50,6 +50,7 @@ def test_publish_sends_exactly_what_was_approved_and_cargo_can_build_on_it(ready
     assert done.returncode == 0, done.stderr
 
 
+@NEEDS_WORKSPACES
 def test_publish_of_a_workspace_goes_in_the_order_of_need_with_one_passphrase(
         ready_desk, registry):
     folder = workspace(ready_desk.home / "ws")
@@ -230,6 +231,7 @@ def test_only_a_regular_file_by_its_own_name_is_taken(ready_desk, registry):
     assert uploads(registry) == 0
 
 
+@NEEDS_WORKSPACES
 def test_stopped_half_way_it_tells_what_is_up_and_resumes(ready_desk, registry):
     folder = workspace(ready_desk.home / "ws")
     # The first is taken, the second is not.
@@ -393,6 +395,7 @@ def test_the_terminal_is_as_it_was_after_a_stop_at_the_question(ready_desk, regi
     assert left_behind(folder) == []
 
 
+@NEEDS_WORKSPACES
 def test_packages_that_a_manifest_keeps_here_are_not_published(ready_desk, registry):
     folder = workspace(ready_desk.home / "ws")
     done = ready_desk.run("publish", "--registry", "local", "--allow-dirty", "-p", "private",
@@ -406,6 +409,7 @@ def test_packages_that_a_manifest_keeps_here_are_not_published(ready_desk, regis
     assert left_behind(folder) == []
 
 
+@NEEDS_WORKSPACES
 def test_what_is_packaged_is_what_the_words_choose(ready_desk, registry):
     folder = workspace(ready_desk.home / "ws")
 
