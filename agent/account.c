@@ -8,6 +8,7 @@
 #include "fields.h"
 #include "keypair.h"
 #include "protocol/secret.h"
+#include "text.h"
 
 /* Tags in a record; never given another meaning. Unknown ones are ignored. */
 enum tag {
@@ -60,33 +61,28 @@ bool account_is_same(const struct account *a, const struct account *b) {
 	       memcmp(a->stamp, b->stamp, ACCOUNT_STAMP_SIZE) == 0;
 }
 
-static int copy_text(char **to, const char *from) {
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -ENOMEM : 0;
-}
-
 static int copy_key(struct keypair **to, const struct keypair *from) {
 	*to = from ? keypair_copy(from, false) : NULL;
 	return from && !*to ? -ENOMEM : 0;
 }
 
 static int copy_texts(const struct account *account, struct account *copy) {
-	int r = copy_text(&copy->api, account->api);
+	int r = text_set(&copy->api, account->api);
 
 	if (r == 0)
-		r = copy_text(&copy->dl, account->dl);
+		r = text_set(&copy->dl, account->dl);
 	if (r == 0)
-		r = copy_text(&copy->ca_pem, account->ca_pem);
+		r = text_set(&copy->ca_pem, account->ca_pem);
 	if (r == 0)
-		r = copy_text(&copy->proxy, account->proxy);
+		r = text_set(&copy->proxy, account->proxy);
 	if (r == 0)
-		r = copy_text(&copy->scope, account->scope);
+		r = text_set(&copy->scope, account->scope);
 	if (r == 0)
-		r = copy_text(&copy->crates, account->crates);
+		r = text_set(&copy->crates, account->crates);
 	if (r == 0)
-		r = copy_text(&copy->index, account->index);
+		r = text_set(&copy->index, account->index);
 	if (r == 0)
-		r = copy_text(&copy->subject, account->subject);
+		r = text_set(&copy->subject, account->subject);
 	if (r == 0)
 		r = copy_key(&copy->key, account->key);
 	return r < 0 ? r : copy_key(&copy->next_key, account->next_key);

@@ -22,6 +22,7 @@
 #include "agent/net_job.h"
 #include "agent/peer.h"
 #include "agent/session.h"
+#include "agent/text.h"
 #include "protocol/json.h"
 #include "protocol/secret.h"
 
@@ -208,30 +209,25 @@ static int put_task(struct fields *task, const struct deed_ask *ask) {
 	return r;
 }
 
-static int copy_text(char **to, const char *from) {
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -ENOMEM : 0;
-}
-
 static int deed_fill(struct deed *deed, const struct peer *peer, const struct deed_ask *ask) {
-	int r = copy_text(&deed->url, ask->account->url);
+	int r = text_set(&deed->url, ask->account->url);
 
 	deed->errand = ask->errand;
 	deed->signs = account_signs(ask->account) && ask->account->key->secret;
 	deed->op = ask->op;
 	deed->claimed = peer_describe(peer);
 	if (r == 0)
-		r = copy_text(&deed->account, ask->account->name);
+		r = text_set(&deed->account, ask->account->name);
 	if (r == 0)
-		r = copy_text(&deed->crate, ask->crate);
+		r = text_set(&deed->crate, ask->crate);
 	if (r == 0)
-		r = copy_text(&deed->version, ask->version);
+		r = text_set(&deed->version, ask->version);
 	if (r == 0)
-		r = copy_text(&deed->checksum, ask->checksum);
+		r = text_set(&deed->checksum, ask->checksum);
 	if (r == 0)
-		r = copy_text(&deed->users, ask->users);
+		r = text_set(&deed->users, ask->users);
 	if (r == 0 && deed->signs)
-		r = copy_text(&deed->key, ask->account->key->pid);
+		r = text_set(&deed->key, ask->account->key->pid);
 	return r;
 }
 

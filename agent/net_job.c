@@ -12,6 +12,7 @@
 #include "agent/keypair.h"
 #include "agent/log.h"
 #include "agent/signing.h"
+#include "agent/text.h"
 #include "protocol/names.h"
 #include "protocol/secret.h"
 
@@ -160,14 +161,9 @@ static void net_job_answered(
 	job->done(refusal, detail, refusal == REFUSAL_NONE ? answer : NULL, job->userdata);
 }
 
-static int copy_text(char **to, const char *from) {
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -ENOMEM : 0;
-}
-
 /* What is needed for signing, which comes later. */
 static int net_job_keep(struct net_job *job, const struct net_ask *ask) {
-	int r = copy_text(&job->crate, ask->crate);
+	int r = text_set(&job->crate, ask->crate);
 
 	job->operation = ask->operation;
 	job->account = account_copy(ask->signer);
@@ -179,9 +175,9 @@ static int net_job_keep(struct net_job *job, const struct net_ask *ask) {
 			return -ENOMEM;
 	}
 	if (r == 0)
-		r = copy_text(&job->version, ask->version);
+		r = text_set(&job->version, ask->version);
 	if (r == 0)
-		r = copy_text(&job->checksum, ask->checksum);
+		r = text_set(&job->checksum, ask->checksum);
 	if (r == 0 && ask->terminal >= 0) {
 		job->terminal = fcntl(ask->terminal, F_DUPFD_CLOEXEC, 3);
 		r = job->terminal < 0 ? -errno : 0;
@@ -190,10 +186,10 @@ static int net_job_keep(struct net_job *job, const struct net_ask *ask) {
 }
 
 static int net_job_fill(struct net_job *job, const struct net_ask *ask) {
-	int r = copy_text(&job->url, ask->url);
+	int r = text_set(&job->url, ask->url);
 
 	if (r == 0)
-		r = copy_text(&job->account_name, ask->account);
+		r = text_set(&job->account_name, ask->account);
 	job->leaves = ask->leaves;
 	job->deadline_usec = ask->deadline_usec;
 	job->whole_usec = ask->whole_usec;

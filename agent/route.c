@@ -6,6 +6,7 @@
 
 #include "agent/account.h"
 #include "agent/store/store.h"
+#include "agent/text.h"
 #include "protocol/secret.h"
 
 /* What that account shows the index. */
@@ -80,11 +81,6 @@ int route_new_approved(
 	return 0;
 }
 
-static int copy_text(char **to, const char *from) {
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -ENOMEM : 0;
-}
-
 void route_drop_token(struct route *route) {
 	route->token = secret_free(route->token);
 	route->signer = account_free(route->signer);
@@ -92,18 +88,18 @@ void route_drop_token(struct route *route) {
 
 int route_copy(const struct route *route, struct route **ret) {
 	_cleanup_(route_freep) struct route *copy = calloc(1, sizeof(*copy));
-	int r = copy ? copy_text(&copy->url, route->url) : -ENOMEM;
+	int r = copy ? text_set(&copy->url, route->url) : -ENOMEM;
 
 	if (r == 0)
-		r = copy_text(&copy->name, route->name);
+		r = text_set(&copy->name, route->name);
 	if (r == 0)
-		r = copy_text(&copy->api, route->api);
+		r = text_set(&copy->api, route->api);
 	if (r == 0)
-		r = copy_text(&copy->dl, route->dl);
+		r = text_set(&copy->dl, route->dl);
 	if (r == 0)
-		r = copy_text(&copy->ca_pem, route->ca_pem);
+		r = text_set(&copy->ca_pem, route->ca_pem);
 	if (r == 0)
-		r = copy_text(&copy->proxy, route->proxy);
+		r = text_set(&copy->proxy, route->proxy);
 	if (r == 0 && route->token)
 		r = secret_from(secret_peek(route->token), secret_size(route->token), &copy->token);
 	if (r == 0 && route->signer) {

@@ -36,6 +36,7 @@
 #include "agent/rule/expiry.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/text.h"
 #include "agent/token_entry.h"
 #include "protocol/names.h"
 #include "protocol/request.h"
@@ -233,12 +234,6 @@ static void login_pinned(enum refusal refusal, const char *detail, void *userdat
 		login_ask(login);
 }
 
-static int login_copy(char **to, const char *from) {
-	free(*to);
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -ENOMEM : 0;
-}
-
 /*
  * cargo's login tells neither CA nor proxy, and who says otherwise in its name
  * is not heard. Where it replaces a credential, what was sealed with that holds on, if
@@ -255,13 +250,13 @@ static int login_inherit(struct session *session, const struct account *old) {
 	if (old && old->is_unconfirmed)
 		old = NULL;
 	request->no_check = false;
-	r = login_copy(&request->ca_pem, old ? old->ca_pem : NULL);
+	r = text_set(&request->ca_pem, old ? old->ca_pem : NULL);
 	if (r == 0)
-		r = login_copy(&request->ca_file, "as sealed with this account");
+		r = text_set(&request->ca_file, "as sealed with this account");
 	if (r == 0)
-		r = login_copy(&request->proxy, old ? old->proxy : NULL);
+		r = text_set(&request->proxy, old ? old->proxy : NULL);
 	if (r == 0)
-		r = login_copy(&request->api, NULL);
+		r = text_set(&request->api, NULL);
 	return r;
 }
 

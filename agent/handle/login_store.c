@@ -17,6 +17,7 @@
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/text.h"
 #include "protocol/names.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
@@ -100,11 +101,6 @@ static void login_stored(int error, void *userdata) {
 	login_answer(login);
 }
 
-static int copy_text(char **to, const char *from) {
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -ENOMEM : 0;
-}
-
 static int login_fill(const struct login *login, struct account *account) {
 	const struct request *request = login->session->request;
 	int r;
@@ -115,17 +111,17 @@ static int login_fill(const struct login *login, struct account *account) {
 	account->is_marked = login->is_marked;
 	account->added = (int64_t) time(NULL);
 	account->expires = request->expires;
-	r = copy_text(&account->api, pin_api(login_pin(login)));
+	r = text_set(&account->api, pin_api(login_pin(login)));
 	if (r == 0)
-		r = copy_text(&account->dl, pin_dl(login_pin(login)));
+		r = text_set(&account->dl, pin_dl(login_pin(login)));
 	if (r == 0)
-		r = copy_text(&account->ca_pem, request->ca_pem);
+		r = text_set(&account->ca_pem, request->ca_pem);
 	if (r == 0)
-		r = copy_text(&account->proxy, request->proxy);
+		r = text_set(&account->proxy, request->proxy);
 	if (r == 0)
-		r = copy_text(&account->scope, request->scope);
+		r = text_set(&account->scope, request->scope);
 	if (r == 0)
-		r = copy_text(&account->crates, request->crates);
+		r = text_set(&account->crates, request->crates);
 	if (r == 0 && login->key)
 		r = login_fill_key(login, account);
 	return r;

@@ -28,6 +28,7 @@
 #include "agent/rule/grant.h"
 #include "agent/session.h"
 #include "agent/store/store.h"
+#include "agent/text.h"
 #include "protocol/names.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
@@ -107,16 +108,6 @@ static void trust_stored(int error, void *userdata) {
 	trust_answer(trust, true);
 }
 
-static int replace_text(char **to, const char *from) {
-	char *copy = from ? strdup(from) : NULL;
-
-	if (from && !copy)
-		return -ENOMEM;
-	free(*to);
-	*to = copy;
-	return 0;
-}
-
 /* The account with its token, and with what is pinned from now on. */
 static int trust_renew(const struct trust *trust, struct account **ret) {
 	_cleanup_(account_freep) struct account *account = NULL;
@@ -127,13 +118,13 @@ static int trust_renew(const struct trust *trust, struct account **ret) {
 	if (r == 0 && !account_is_same(trust->old, account))
 		r = -EBUSY; /* It is another one than was shown. */
 	if (r == 0)
-		r = replace_text(&account->api, pin_api(trust->pin));
+		r = text_set(&account->api, pin_api(trust->pin));
 	if (r == 0)
-		r = replace_text(&account->dl, pin_dl(trust->pin));
+		r = text_set(&account->dl, pin_dl(trust->pin));
 	if (r == 0)
-		r = replace_text(&account->ca_pem, request->ca_pem);
+		r = text_set(&account->ca_pem, request->ca_pem);
 	if (r == 0)
-		r = replace_text(&account->proxy, request->proxy);
+		r = text_set(&account->proxy, request->proxy);
 	if (r < 0)
 		return r;
 	account->is_unconfirmed = false;

@@ -174,3 +174,15 @@ def test_audit_of_changed_claims_names_the_key_that_signs(ready):
     assert code(ready.change("rotate")) == "ok"
     assert code(ready.change("set", subject="bob")) == "ok"
     assert noted(ready)[-1] == ("key-set", ours)
+
+
+def test_git_index_is_named_as_it_was_given(signer, monkeypatch):
+    """cargo compares no slash there; the API has to be said, as nobody asks such an index."""
+    signer.crate("0.1.0")
+    url = signer.registry.api + "/git/index"
+    monkeypatch.setattr(signer.verifier, "url", url)
+    signer.log_in(registry={"index-url": url}, api=signer.registry.api)
+    releases = [{"name": signer.crate_name, "vers": "0.1.0"}]
+    answer = signer.ask(signer.request("yank", registry={"index-url": url}, releases=releases)).answer
+    assert outcome(answer) == ("done", None)
+    assert signer.verifier.admitted[-1][1]["url"] == url
