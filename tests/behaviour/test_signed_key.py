@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from desk import code
+from desk import PASSPHRASE, code
 from signed_play import APPROVE, Asked, act, key_id, outcome, public, signer, workshop
 
 __all__ = ["signer", "workshop"]  # Fixtures.
@@ -155,3 +155,13 @@ def test_replacing_the_key_forgets_the_next_one(ready):
     ready.change("rotate")
     asked = ready.ask(ready.login_request(replace=True))
     assert code(asked.answer) == "ok" and show(ready)["next-public"] is None
+
+
+def test_both_keys_outlive_a_new_passphrase(ready):
+    """Which seals every record anew."""
+    following = ready.change("rotate")["Ok"]["next-pid"]
+    asked = Asked(ready.desk, {"v": 1, "kind": "passwd"}, {
+        APPROVE: PASSPHRASE, "New passphrase": PASSPHRASE, "The same again": PASSPHRASE})
+    assert code(asked.answer) == "ok"
+    assert outcome(ready.yank("0.1.0")) == ("done", None)
+    assert ready.change("finish")["Ok"]["pid"] == following
