@@ -89,7 +89,7 @@ def do(desk, command: str) -> str:
 
 # Cargo's own lines, but for the two that show when we ask: they come and go with its versions.
 CARGO_SAYS = ("Updating", "Packaging", "Packaged", "Verifying", "Finished", "Uploading",
-              "Published", "Blocking", "note:", "help:", "warning:")
+              "Published", "Blocking", "note:", "help:", "warning:", "See")
 ROWS = ("Compiling", "Uploaded", "registry", "account", "crate", "sha256", "history", "asked")
 
 
