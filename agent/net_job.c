@@ -56,9 +56,7 @@ static void net_job_progressed(const struct fields *fields, void *userdata) {
 /* Starts the worker, with the token if there is one. */
 static int net_job_send(struct net_job *job, const struct secret *token) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
-	int r = job->leaves && !job->leaves(job->userdata)
-			? -ECANCELED
-			: fields_parse(fields_bytes(job->task), fields_size(job->task), &task);
+	int r = fields_parse(fields_bytes(job->task), fields_size(job->task), &task);
 
 	if (r == 0 && token)
 		r = fields_put_secret(task, FIELD_TOKEN, token);
@@ -67,6 +65,11 @@ static int net_job_send(struct net_job *job, const struct secret *token) {
 			job->deadline_usec, net_job_answered, job, &job->job);
 	if (r < 0)
 		return r;
+	/* Its worker gets the task when it is ready, and that is not before we are back in the loop. */
+	if (job->leaves && !job->leaves(job->userdata)) {
+		job->job = job_free(job->job);
+		return -ECANCELED;
+	}
 	job->may_have_sent = true;
 	job->terminal = fd_close(job->terminal); /* Who has left wants it back. */
 	if (job->whole_usec > 0)

@@ -302,7 +302,6 @@ static void check_pinned(enum refusal refusal, const char *detail, void *userdat
 	struct check *check = userdata;
 	const struct account *account = check->account;
 	const char *api = pin_api(check->pin), *dl = pin_dl(check->pin);
-
 	bool is_bad = refusal == REFUSAL_INDEX_INVALID || refusal == REFUSAL_KEY_UNKNOWN ||
 		      refusal == REFUSAL_TOKEN_REJECTED;
 

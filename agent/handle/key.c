@@ -173,9 +173,8 @@ static void key_store(struct key *key, struct keypair *made) {
 
 	if (r == 0 && !account_is_same(key->account, account))
 		r = -ESTALE; /* It is another one than was shown. */
-	if (r == 0) {
+	if (r == 0)
 		r = key_note(key, account, next);
-	}
 	if (r == 0) {
 		account_change_key(account, session->request->key_change, TAKE_PTR(next));
 		r = account_change_claims(account, session->request);
