@@ -37,7 +37,8 @@ static struct clock_told *find_place(struct clocks *clocks, const char *whose) {
 	return place;
 }
 
-void clock_learn(struct agent *agent, const char *url, const char *account, uint64_t date) {
+void clock_learn(struct agent *agent, const char *url, const char *account, uint64_t date,
+	bool is_of_api) {
 	_cleanup_(freep) char *whose = name_whose(url, account);
 	struct clock_told *place;
 
@@ -48,13 +49,14 @@ void clock_learn(struct agent *agent, const char *url, const char *account, uint
 	free(place->whose);
 	*place = (struct clock_told){
 		.whose = TAKE_PTR(whose),
+		.is_of_api = is_of_api,
 		.date = (int64_t) date,
 		.told_usec = agent_now_usec(agent),
 	};
 }
 
-bool clock_is_known(
-	struct agent *agent, const char *url, const char *account, int64_t *ret_ahead) {
+bool clock_is_known(struct agent *agent, const char *url, const char *account, int64_t *ret_ahead,
+	bool *ret_is_of_api) {
 	_cleanup_(freep) char *whose = name_whose(url, account);
 	const struct clock_told *told = whose ? find_place(&agent->clocks, whose) : NULL;
 
@@ -62,6 +64,7 @@ bool clock_is_known(
 		age_sec(agent, told) > CLOCK_TOLD_SEC)
 		return false;
 	*ret_ahead = told->date + (int64_t) age_sec(agent, told) - (int64_t) time(NULL);
+	*ret_is_of_api = told->is_of_api;
 	return true;
 }
 

@@ -22,6 +22,7 @@ struct agent;
 
 struct clock_told {
 	char *whose; /* NULL: this place is free */
+	bool is_of_api;
 	int64_t date;
 	uint64_t told_usec; /* when, by agent_now_usec */
 };
@@ -33,13 +34,15 @@ struct clocks {
 /*
  * A registry's answer says so, Unix time, zero where it does not. By canonical index URL and
  * account, since each has a way of its own to it (CA, proxy), and any program of the user can make
- * one of a way to nowhere; its credential for reads is the same account.
+ * one of a way to nowhere; its credential for reads is the same account. `is_of_api`: the API
+ * told, which looks at what is signed, and not an index, which may lie elsewhere.
  */
-void clock_learn(struct agent *agent, const char *url, const char *account, uint64_t date);
+void clock_learn(struct agent *agent, const char *url, const char *account, uint64_t date,
+	bool is_of_api);
 /*
- * true and how many seconds the registry's clock is ahead of ours, below zero behind;
- * false where nobody has told lately.
+ * true and how many seconds the registry's clock is ahead of ours, below zero behind, and
+ * whether the API told; false where nobody has told lately.
  */
-bool clock_is_known(
-	struct agent *agent, const char *url, const char *account, int64_t *ret_ahead);
+bool clock_is_known(struct agent *agent, const char *url, const char *account, int64_t *ret_ahead,
+	bool *ret_is_of_api);
 void clocks_done(struct clocks *clocks);

@@ -270,6 +270,7 @@ static int deed_start(struct deed *deed, const struct deed_ask *ask) {
 	}
 	net.url = account->url;
 	net.account = account->name;
+	net.is_to_api = true;
 	net.leaves = deed_leaves;
 	net.token = account->token;
 	net.signer = deed->signs ? account : NULL;

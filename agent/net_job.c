@@ -26,6 +26,7 @@ struct net_job {
 	enum operation operation;
 	char *crate, *version, *checksum;
 	int terminal;
+	bool is_to_api;
 	bool is_challenged; /* it was sent once, and the registry has asked for more */
 	struct signing *signing;
 
@@ -115,7 +116,7 @@ static void net_job_learn(const struct net_job *job, const struct fields *answer
 	uint64_t date;
 
 	if (job->account_name && answer && fields_get_u64(answer, FIELD_DATE, &date) == 0)
-		clock_learn(job->agent, job->url, job->account_name, date);
+		clock_learn(job->agent, job->url, job->account_name, date, job->is_to_api);
 }
 
 /* The challenge, if the answer is one that is to be answered. Caller frees; NULL otherwise. */
@@ -194,6 +195,7 @@ static int net_job_fill(struct net_job *job, const struct net_ask *ask) {
 	if (r == 0)
 		r = text_set(&job->account_name, ask->account);
 	job->leaves = ask->leaves;
+	job->is_to_api = ask->is_to_api;
 	job->deadline_usec = ask->deadline_usec;
 	job->whole_usec = ask->whole_usec;
 	job->progress = ask->progress;

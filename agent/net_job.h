@@ -31,6 +31,7 @@ struct net_ask {
 	 */
 	const char *url;
 	const char *account;
+	bool is_to_api; /* and not to the index, which may lie elsewhere */
 	const struct secret *token; /* goes along as it is; or NULL */
 	const struct account *signer; /* signs; or NULL */
 	const struct keypair *key; /* see signing.h, and so for what is claimed: */

@@ -113,9 +113,10 @@ static void signing_sign(struct signing *signing) {
 		signing_finish(signing, refusal_from_errno(r), NULL, NULL);
 }
 
-static bool signing_knows_clock(const struct signing *signing, int64_t *ret_ahead) {
-	return clock_is_known(
-		signing->agent, signing->account->url, signing->account->name, ret_ahead);
+static bool signing_knows_clock(
+	const struct signing *signing, int64_t *ret_ahead, bool *ret_is_of_api) {
+	return clock_is_known(signing->agent, signing->account->url, signing->account->name,
+		ret_ahead, ret_is_of_api);
 }
 
 static void signing_warn(const struct signing *signing, int64_t ahead) {
@@ -125,19 +126,18 @@ static void signing_warn(const struct signing *signing, int64_t ahead) {
 	log_warning("this machine's clock is %" PRId64 " s %s that of '%s'", size,
 		ahead < 0 ? "ahead of" : "behind", signing->account->url);
 	if (signing->terminal >= 0 &&
-		asprintf(&text, "cpub-agent: this machine's clock is %" PRId64 " s %s the registry's; "
-				"from %d s on nothing is signed\n",
-			size, ahead < 0 ? "ahead of" : "behind", CLOCK_WRONG_SEC) >= 0)
+		asprintf(&text, "cpub-agent: this machine's clock is %" PRId64 " s %s the registry's\n",
+			size, ahead < 0 ? "ahead of" : "behind") >= 0)
 		prompt_say(signing->agent, signing->terminal, text);
 }
 
 /* Has the API told what is known, or a host that is also the API's? Of another it is a warning. */
-static bool signing_counts(const struct signing *signing) {
+static bool signing_counts(const struct signing *signing, bool is_of_api) {
 	const struct account *account = signing->account;
 	_cleanup_(freep) char *index = NULL;
 	_cleanup_(freep) char *api = NULL;
 
-	return !signing->is_api_silent || (url_host(account->url, &index) == 0 &&
+	return is_of_api || !signing->is_api_silent || (url_host(account->url, &index) == 0 &&
 						  url_host(account->api, &api) == 0 &&
 						  strcmp(index, api) == 0);
 }
@@ -145,10 +145,11 @@ static bool signing_counts(const struct signing *signing) {
 /* What is known of the registry's clock by now decides. */
 static void signing_compare(struct signing *signing) {
 	_cleanup_(freep) char *detail = NULL;
+	bool is_of_api = false;
 	int64_t ahead = 0;
 
-	if (signing_knows_clock(signing, &ahead)) {
-		if (signing_counts(signing) &&
+	if (signing_knows_clock(signing, &ahead, &is_of_api)) {
+		if (signing_counts(signing, is_of_api) &&
 			(ahead > CLOCK_WRONG_SEC || ahead < -CLOCK_WRONG_SEC)) {
 			if (asprintf(&detail, "by %" PRId64 " seconds, ours is %s",
 				    ahead < 0 ? -ahead : ahead, ahead < 0 ? "ahead" : "behind") < 0)
@@ -169,7 +170,8 @@ static void signing_told(
 
 	(void) detail;
 	if (refusal == REFUSAL_NONE && fields_get_u64(answer, FIELD_DATE, &date) == 0)
-		clock_learn(signing->agent, signing->account->url, signing->account->name, date);
+		clock_learn(signing->agent, signing->account->url, signing->account->name, date,
+			true);
 	else
 		signing->is_api_silent = true;
 	if (signing->is_api_silent)
@@ -257,11 +259,12 @@ static int signing_keep(struct signing *signing, const struct signing_ask *ask) 
  * answer, or the clock of an index on another host, must not keep anybody from signing.
  */
 static bool signing_needs_clock(const struct signing *signing, enum operation operation) {
+	bool is_of_api;
 	int64_t ahead;
 
 	if (!signing->account->api)
 		return false;
-	if (!signing_knows_clock(signing, &ahead))
+	if (!signing_knows_clock(signing, &ahead, &is_of_api))
 		return operation != OPERATION_READ;
 	return ahead > CLOCK_WARNING_SEC || ahead < -CLOCK_WARNING_SEC;
 }

@@ -209,7 +209,7 @@ static void publish_progressed(uint64_t done, uint64_t total, void *userdata) {
 	session_progress(publish->session, "upload", done, total);
 }
 
-/* Once, whatever comes of it: another try is another approval. */
+/* Once it may have left, whatever comes of it: another try is another approval. */
 static void publish_left(void *userdata) {
 	struct publish *publish = userdata;
 

@@ -16,12 +16,23 @@ static void begin(struct arguments *arguments, const char *verb) {
 	arguments_add(arguments, verb);
 }
 
+/* Behind what the help says of an option: on a narrow terminal that takes more than one line. */
+static const char *option_end(const char *option) {
+	for (const char *at = option; (at = strchr(at, '\n')); ) {
+		at += 1 + strspn(at + 1, " ");
+		if (*at == '-' || *at == '\n')
+			return at;
+	}
+	return option + strlen(option);
+}
+
 /* From cargo 1.83 to 1.89 its help has the option, which that cargo then refuses as unstable. */
 static bool help_has_registry(const char *help) {
+	static const char unstable[] = "(unstable)";
 	const char *option = strstr(help, "--registry");
-	_cleanup_(freep) char *line = option ? strndup(option, strcspn(option, "\n")) : NULL;
 
-	return line && !strstr(line, "(unstable)");
+	return option && !memmem(option, (size_t) (option_end(option) - option), unstable,
+				 strlen(unstable));
 }
 
 /* Packages of a workspace that need each other came with `cargo package --registry`. */

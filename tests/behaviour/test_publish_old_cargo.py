@@ -14,6 +14,10 @@ HELPS = {
     "unstable": ("Options:\n      --index <INDEX>            Registry index URL to prepare the "
                  "package for (unstable)\n      --registry <REGISTRY>      Registry to prepare the "
                  "package for (unstable)\n      --message-format <FMT>     Error format\n"),
+    # On a terminal of 80 columns.
+    "unstable, in lines": ("Options:\n      --registry <REGISTRY>\n          Registry to prepare the "
+                           "package for\n          (unstable)\n      --message-format <FMT>\n"
+                           "          Error format\n"),
 }
 
 

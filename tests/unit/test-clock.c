@@ -60,31 +60,33 @@ static int end(void **state) {
 
 static int64_t ahead_of(struct agent *agent, const char *url) {
 	int64_t ahead = 12345;
+	bool is_of_api;
 
-	assert_true(clock_is_known(agent, url, "default", &ahead));
+	assert_true(clock_is_known(agent, url, "default", &ahead, &is_of_api));
 	return ahead;
 }
 
 static void test_clock_is_not_known_before_a_registry_told(void **state) {
 	int64_t ahead = 7;
+	bool is_of_api;
 
-	assert_false(clock_is_known(*state, URL, "default", &ahead));
-	clock_learn(*state, "sparse+https://other.example", "default", NOON);
-	assert_false(clock_is_known(*state, URL, "default", &ahead));
+	assert_false(clock_is_known(*state, URL, "default", &ahead, &is_of_api));
+	clock_learn(*state, "sparse+https://other.example", "default", NOON, false);
+	assert_false(clock_is_known(*state, URL, "default", &ahead, &is_of_api));
 	assert_int_equal(ahead, 7);
 }
 
 static void test_clock_tells_how_far_ahead_the_registry_is(void **state) {
-	clock_learn(*state, URL, "default", NOON + 400);
+	clock_learn(*state, URL, "default", NOON + 400, false);
 	assert_int_equal(ahead_of(*state, URL), 400);
 	pass(100);
 	assert_int_equal(ahead_of(*state, URL), 400);
-	clock_learn(*state, URL, "default", NOON + 100 - 61);
+	clock_learn(*state, URL, "default", NOON + 100 - 61, false);
 	assert_int_equal(ahead_of(*state, URL), -61);
 }
 
 static void test_clock_that_is_set_right_counts_at_once(void **state) {
-	clock_learn(*state, URL, "default", NOON + 4000);
+	clock_learn(*state, URL, "default", NOON + 4000, false);
 	wall += 4000;
 	assert_int_equal(ahead_of(*state, URL), 0);
 	wall -= 90000;
@@ -93,34 +95,49 @@ static void test_clock_that_is_set_right_counts_at_once(void **state) {
 
 static void test_clock_is_believed_for_ten_minutes(void **state) {
 	int64_t ahead;
+	bool is_of_api;
 
-	clock_learn(*state, URL, "default", NOON);
+	clock_learn(*state, URL, "default", NOON, false);
 	pass(CLOCK_TOLD_SEC);
-	assert_true(clock_is_known(*state, URL, "default", &ahead));
+	assert_true(clock_is_known(*state, URL, "default", &ahead, &is_of_api));
 	pass(1);
-	assert_false(clock_is_known(*state, URL, "default", &ahead));
+	assert_false(clock_is_known(*state, URL, "default", &ahead, &is_of_api));
 }
 
 static void test_answer_without_a_date_tells_nothing(void **state) {
 	int64_t ahead;
+	bool is_of_api;
 
-	clock_learn(*state, URL, "default", 0);
-	assert_false(clock_is_known(*state, URL, "default", &ahead));
-	clock_learn(*state, URL, "default", NOON + 70);
-	clock_learn(*state, URL, "default", 0);
+	clock_learn(*state, URL, "default", 0, false);
+	assert_false(clock_is_known(*state, URL, "default", &ahead, &is_of_api));
+	clock_learn(*state, URL, "default", NOON + 70, false);
+	clock_learn(*state, URL, "default", 0, false);
 	assert_int_equal(ahead_of(*state, URL), 70);
+}
+
+static void test_clock_says_whether_the_api_told_it_last(void **state) {
+	int64_t ahead;
+	bool is_of_api = false;
+
+	clock_learn(*state, URL, "default", NOON, true);
+	assert_true(clock_is_known(*state, URL, "default", &ahead, &is_of_api));
+	assert_true(is_of_api);
+	clock_learn(*state, URL, "default", NOON, false);
+	assert_true(clock_is_known(*state, URL, "default", &ahead, &is_of_api));
+	assert_false(is_of_api);
 }
 
 static void test_of_more_registries_than_there_are_places_the_oldest_goes(void **state) {
 	char url[64];
 	int64_t ahead;
+	bool is_of_api;
 
 	for (unsigned i = 0; i <= CLOCKS_MAX; i++) {
 		(void) snprintf(url, sizeof(url), "sparse+https://r%u.example", i);
-		clock_learn(*state, url, "default", (uint64_t) wall + i);
+		clock_learn(*state, url, "default", (uint64_t) wall + i, false);
 		pass(1);
 	}
-	assert_false(clock_is_known(*state, "sparse+https://r0.example", "default", &ahead));
+	assert_false(clock_is_known(*state, "sparse+https://r0.example", "default", &ahead, &is_of_api));
 	assert_int_equal(ahead_of(*state, "sparse+https://r1.example"), 1);
 	assert_int_equal(ahead_of(*state, url), CLOCKS_MAX);
 }
@@ -128,35 +145,38 @@ static void test_of_more_registries_than_there_are_places_the_oldest_goes(void *
 static void test_date_that_no_clock_shows_tells_nothing(void **state) {
 	const uint64_t last = UINT64_C(253402300799); /* Of the year 9999. */
 	int64_t ahead;
+	bool is_of_api;
 
-	clock_learn(*state, URL, "default", last + 1);
-	clock_learn(*state, URL, "default", INT64_MAX);
-	clock_learn(*state, URL, "default", UINT64_MAX);
-	assert_false(clock_is_known(*state, URL, "default", &ahead));
-	clock_learn(*state, URL, "default", last);
+	clock_learn(*state, URL, "default", last + 1, false);
+	clock_learn(*state, URL, "default", INT64_MAX, false);
+	clock_learn(*state, URL, "default", UINT64_MAX, false);
+	assert_false(clock_is_known(*state, URL, "default", &ahead, &is_of_api));
+	clock_learn(*state, URL, "default", last, false);
 	assert_int_equal(ahead_of(*state, URL), (int64_t) last - NOON);
 }
 
 /* Anybody can make an account with a way of its own to that URL. */
 static void test_each_account_of_a_registry_has_a_clock_of_its_own(void **state) {
 	int64_t ahead;
+	bool is_of_api;
 
-	clock_learn(*state, URL, "stray", NOON + 7200);
-	assert_false(clock_is_known(*state, URL, "default", &ahead));
-	clock_learn(*state, URL, "default", NOON + 5);
+	clock_learn(*state, URL, "stray", NOON + 7200, false);
+	assert_false(clock_is_known(*state, URL, "default", &ahead, &is_of_api));
+	clock_learn(*state, URL, "default", NOON + 5, false);
 	assert_int_equal(ahead_of(*state, URL), 5);
-	assert_true(clock_is_known(*state, URL, "stray", &ahead));
+	assert_true(clock_is_known(*state, URL, "stray", &ahead, &is_of_api));
 	assert_int_equal(ahead, 7200);
 }
 
 static void test_credential_for_reads_has_the_clock_of_its_account(void **state) {
 	int64_t ahead;
+	bool is_of_api;
 
-	clock_learn(*state, URL, "default/read", NOON + 61);
+	clock_learn(*state, URL, "default/read", NOON + 61, false);
 	assert_int_equal(ahead_of(*state, URL), 61);
-	assert_true(clock_is_known(*state, URL, "default/read", &ahead));
-	assert_false(clock_is_known(*state, URL, "defaul", &ahead));
-	assert_false(clock_is_known(*state, URL, "default2", &ahead));
+	assert_true(clock_is_known(*state, URL, "default/read", &ahead, &is_of_api));
+	assert_false(clock_is_known(*state, URL, "defaul", &ahead, &is_of_api));
+	assert_false(clock_is_known(*state, URL, "default2", &ahead, &is_of_api));
 }
 
 static int use_for_act(struct agent *agent, const char *url, const char *challenge) {
@@ -222,6 +242,7 @@ int main(void) {
 		TEST(test_clock_that_is_set_right_counts_at_once),
 		TEST(test_clock_is_believed_for_ten_minutes),
 		TEST(test_answer_without_a_date_tells_nothing),
+		TEST(test_clock_says_whether_the_api_told_it_last),
 		TEST(test_of_more_registries_than_there_are_places_the_oldest_goes),
 		TEST(test_date_that_no_clock_shows_tells_nothing),
 		TEST(test_each_account_of_a_registry_has_a_clock_of_its_own),
