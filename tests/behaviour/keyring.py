@@ -118,6 +118,12 @@ class Bus:
         finally:
             connection.close()
 
+    def is_locked(self) -> bool:
+        with self.connected() as bus:
+            collection = dbus.Interface(bus.get_object(SECRETS, DEFAULT),
+                                        "org.freedesktop.DBus.Properties")
+            return bool(collection.Get("org.freedesktop.Secret.Collection", "Locked"))
+
     def stop(self) -> None:
         for process in [*self.services, self.daemon]:
             if not process:
@@ -184,12 +190,6 @@ class Keyring(Bus):
             control.sendall(struct.pack(">I", len(word) + 4) + word)
             assert struct.unpack(">II", control.recv(8))[1] == 0
         assert not self.is_locked()
-
-    def is_locked(self) -> bool:
-        with self.connected() as bus:
-            collection = dbus.Interface(bus.get_object(SECRETS, DEFAULT),
-                                        "org.freedesktop.DBus.Properties")
-            return bool(collection.Get("org.freedesktop.Secret.Collection", "Locked"))
 
     @contextlib.contextmanager
     def items(self, schema: str = OURS, **attributes: str):
@@ -302,5 +302,11 @@ class KeePassXC(Bus):
         with self.connected() as bus:
             service = dbus.Interface(bus.get_object(SECRETS, "/org/freedesktop/secrets"),
                                      "org.freedesktop.DBus.Properties")
-            return bool(service.Get("org.freedesktop.Secret.Service", "Collections"))
+            if not service.Get("org.freedesktop.Secret.Service", "Collections"):
+                return False
+        # It is there a moment before it is the default one, and unlocked.
+        try:
+            return not self.is_locked()
+        except dbus.DBusException:
+            return False
 
