@@ -12,7 +12,6 @@ struct fields;
 struct keypair;
 struct secret;
 
-#define ACCOUNT_DEFAULT "default"
 /*
  * Behind an account's name: its credential for reads alone, a record of its own.
  * No name that a person gives has a slash in it.

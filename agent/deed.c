@@ -20,6 +20,7 @@
 #include "agent/keypair.h"
 #include "agent/log.h"
 #include "agent/net_job.h"
+#include "agent/net_task.h"
 #include "agent/peer.h"
 #include "agent/session.h"
 #include "agent/text.h"
@@ -187,26 +188,23 @@ static bool deed_leaves(void *userdata) {
 	return true;
 }
 
-static int put_task(struct fields *task, const struct deed_ask *ask) {
+/* 0 and *ret (caller frees). */
+static int put_task(const struct deed_ask *ask, struct fields **ret) {
 	const struct account *account = ask->account;
-	uint64_t whole = ask->errand == ERRAND_PUBLISH ? WHOLE_USEC : SHORT_USEC;
-	int r = fields_put_u64(task, FIELD_ERRAND, ask->errand);
+	_cleanup_(fields_freep) struct fields *task = NULL;
+	int r = net_task_new(ask->errand, account->api, account->ca_pem, account->proxy,
+		ask->errand == ERRAND_PUBLISH ? WHOLE_USEC : SHORT_USEC, &task);
 
-	if (r == 0)
-		r = fields_put_string(task, FIELD_URL, account->api);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_CA_PEM, account->ca_pem);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_PROXY, account->proxy);
 	if (r == 0)
 		r = fields_put_string(task, FIELD_CRATE, ask->crate);
 	if (r == 0)
 		r = fields_put_string(task, FIELD_VERSION, ask->version);
 	if (r == 0)
 		r = fields_put_string(task, FIELD_USERS, ask->users);
-	if (r == 0)
-		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, whole / USEC_PER_MSEC);
-	return r;
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(task);
+	return 0;
 }
 
 static int deed_fill(struct deed *deed, const struct peer *peer, const struct deed_ask *ask) {
@@ -260,14 +258,10 @@ static int deed_start(struct deed *deed, const struct deed_ask *ask) {
 	const struct account *account = ask->account;
 	bool is_long = ask->errand == ERRAND_PUBLISH;
 	struct net_ask net = NET_ASK_NULL;
-	int r = fields_new(&net.task);
+	int r = put_task(ask, &net.task);
 
-	if (r == 0)
-		r = put_task(net.task, ask);
-	if (r < 0) {
-		fields_free(net.task);
+	if (r < 0)
 		return r;
-	}
 	net.url = account->url;
 	net.account = account->name;
 	net.is_to_api = true;

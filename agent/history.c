@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/log.h"
 #include "agent/net_job.h"
+#include "agent/net_task.h"
 #include "agent/route.h"
 #include "protocol/names.h"
 
@@ -63,22 +64,13 @@ static void history_answered(
 static int put_task(const struct route *route, const char *root, const char *crate,
 	const char *version, struct fields **ret) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
-	int r = fields_new(&task);
+	int r = net_task_new(
+		ERRAND_CRATE, root, route->ca_pem, route->proxy, TIMEOUT_USEC, &task);
 
-	if (r == 0)
-		r = fields_put_u64(task, FIELD_ERRAND, ERRAND_CRATE);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_URL, root);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_CA_PEM, route->ca_pem);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_PROXY, route->proxy);
 	if (r == 0)
 		r = fields_put_string(task, FIELD_CRATE, crate);
 	if (r == 0)
 		r = fields_put_string(task, FIELD_VERSION, version);
-	if (r == 0)
-		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, TIMEOUT_USEC / USEC_PER_MSEC);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(task);

@@ -14,9 +14,6 @@ struct agent;
 struct keymaker;
 struct secret;
 
-/* Longest text of a private key that is taken, in bytes: `k3.secret.…` or PEM. */
-#define KEY_INPUT_MAX 4096
-
 struct keypair {
 	struct secret *secret; /* k3.secret.…; NULL unless it was asked for */
 	char *public;	       /* k3.public.…, for the registry */

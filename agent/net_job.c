@@ -10,7 +10,6 @@
 #include "agent/agent.h"
 #include "agent/clock.h"
 #include "agent/keypair.h"
-#include "agent/log.h"
 #include "agent/signing.h"
 #include "agent/text.h"
 #include "protocol/names.h"

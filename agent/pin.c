@@ -7,6 +7,7 @@
 
 #include "agent/agent.h"
 #include "agent/net_job.h"
+#include "agent/net_task.h"
 #include "protocol/names.h"
 
 #define CRATES_IO_DL "https://static.crates.io/crates"
@@ -104,36 +105,18 @@ static void pin_answered(
 	pin->done(refusal, detail, pin->userdata);
 }
 
-static int put_task(const struct pin *pin, const struct pin_ask *ask, uint64_t timeout_usec,
-	struct fields **ret) {
-	_cleanup_(fields_freep) struct fields *task = NULL;
+static int pin_ask_index(struct pin *pin, struct agent *agent, const struct pin_ask *ask) {
+	uint64_t timeout_usec = ask->timeout_usec > 0 ? ask->timeout_usec : TIMEOUT_USEC;
 	_cleanup_(freep) char *config = NULL;
+	struct net_ask net = NET_ASK_NULL;
 	int r;
 
 	if (asprintf(&config, "%s" CONFIG, registry_url_sparse_root(pin->url)) < 0) {
 		config = NULL;
 		return -ENOMEM;
 	}
-	r = fields_new(&task);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_URL, config);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_CA_PEM, ask->ca_pem);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_PROXY, ask->proxy);
-	if (r == 0)
-		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, timeout_usec / USEC_PER_MSEC);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(task);
-	return 0;
-}
-
-static int pin_ask_index(struct pin *pin, struct agent *agent, const struct pin_ask *ask) {
-	uint64_t timeout_usec = ask->timeout_usec > 0 ? ask->timeout_usec : TIMEOUT_USEC;
-	struct net_ask net = NET_ASK_NULL;
-	int r = put_task(pin, ask, timeout_usec, &net.task);
-
+	r = net_task_new(
+		ERRAND_CONFIG, config, ask->ca_pem, ask->proxy, timeout_usec, &net.task);
 	if (r < 0)
 		return r;
 	net.url = pin->url;

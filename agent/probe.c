@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/job.h"
+#include "agent/net_task.h"
 
 #define TIMEOUT_USEC (15 * USEC_PER_SEC)
 #define MARGIN_USEC (2 * USEC_PER_SEC)
@@ -50,19 +51,9 @@ int probe_new(struct agent *agent, const char *api, const char *ca_pem, const ch
 		return -ENOMEM;
 	probe->done = done;
 	probe->userdata = userdata;
-	r = fields_new(&task);
-	if (r == 0)
-		r = fields_put_u64(task, FIELD_ERRAND, ERRAND_PROBE);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_URL, url);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_CA_PEM, ca_pem);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_PROXY, proxy);
+	r = net_task_new(ERRAND_PROBE, url, ca_pem, proxy, TIMEOUT_USEC, &task);
 	if (r == 0)
 		r = fields_put_secret(task, FIELD_TOKEN, token);
-	if (r == 0)
-		r = fields_put_u64(task, FIELD_TIMEOUT_MSEC, TIMEOUT_USEC / USEC_PER_MSEC);
 	if (r == 0)
 		r = job_new(agent, WORKER_NET, TAKE_PTR(task), NULL, 0, TIMEOUT_USEC + MARGIN_USEC,
 			probe_answered, probe, &probe->job);

@@ -16,6 +16,7 @@
 #include "agent/keypair.h"
 #include "agent/log.h"
 #include "agent/mandate.h"
+#include "agent/net_task.h"
 #include "agent/prompt.h"
 #include "agent/store/store.h"
 #include "protocol/names.h"
@@ -174,7 +175,7 @@ static void signing_told(
 			true);
 	else
 		signing->is_api_silent = true;
-	if (signing->is_api_silent)
+	if (signing->is_api_silent && !signing->is_over)
 		log_warning("the registry '%s' did not tell its time (%s), going on",
 			signing->account->url, refusal_name(refusal));
 	signing->job = job_free(signing->job);
@@ -185,19 +186,9 @@ static void signing_told(
 static int signing_ask_clock(struct signing *signing) {
 	_cleanup_(fields_freep) struct fields *task = NULL;
 	const struct account *account = signing->account;
-	int r = fields_new(&task);
+	int r = net_task_new(ERRAND_CLOCK, account->api, account->ca_pem, account->proxy,
+		CLOCK_TIMEOUT_USEC, &task);
 
-	if (r == 0)
-		r = fields_put_u64(task, FIELD_ERRAND, ERRAND_CLOCK);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_URL, account->api);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_CA_PEM, account->ca_pem);
-	if (r == 0)
-		r = fields_put_string(task, FIELD_PROXY, account->proxy);
-	if (r == 0)
-		r = fields_put_u64(
-			task, FIELD_TIMEOUT_MSEC, CLOCK_TIMEOUT_USEC / USEC_PER_MSEC);
 	if (r < 0)
 		return r;
 	return job_new(signing->agent, WORKER_NET, TAKE_PTR(task), NULL, 0,

@@ -62,3 +62,15 @@ enum operation operation_from_name(const char *name) {
 	}
 	return _OPERATION_INVALID;
 }
+
+bool operation_has_crate(enum operation operation) {
+	return operation != OPERATION_READ;
+}
+
+bool operation_has_version(enum operation operation) {
+	return operation_has_crate(operation) && operation != OPERATION_OWNERS;
+}
+
+bool operation_has_checksum(enum operation operation) {
+	return operation == OPERATION_PUBLISH;
+}

@@ -54,3 +54,7 @@ const struct kind_row *kind_row(enum kind kind);
 enum kind kind_from_name(const char *name);
 const char *operation_name(enum operation operation);
 enum operation operation_from_name(const char *name);
+/* What it is about: a crate, a version of it, the checksum of that. */
+bool operation_has_crate(enum operation operation);
+bool operation_has_version(enum operation operation);
+bool operation_has_checksum(enum operation operation);

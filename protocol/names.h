@@ -20,6 +20,11 @@
 #define TOKEN_MAX 1024
 /* Longest token of a signed request, which claims names and a URL: each at its longest. */
 #define SIGNED_TOKEN_MAX 2816
+/* Longest text of a private key that is taken, in bytes; one of P-384 as PEM has some 300. */
+#define KEY_TEXT_MAX 4096
+
+/* The account that is meant where none is named. */
+#define ACCOUNT_DEFAULT "default"
 
 /* 1 to 64 of [A-Za-z0-9_-], the first a letter (crates_io_validation, crates.io). */
 bool crate_name_is_valid(const char *name);

@@ -100,25 +100,13 @@ static int take_arguments(const struct json *root, struct request *request) {
 
 /* What each operation brings along (cargo-credential, lib.rs, enum Operation). */
 static int check_operation(const struct request *request) {
-	bool has_crate = false, has_version = false, has_checksum = false;
+	enum operation operation = request->operation;
+	bool has_crate = operation_has_crate(operation);
+	bool has_version = operation_has_version(operation);
+	bool has_checksum = operation_has_checksum(operation);
 
-	switch (request->operation) {
-	case OPERATION_READ:
-		break;
-	case OPERATION_PUBLISH:
-		has_checksum = true;
-		/* fall through */
-	case OPERATION_YANK:
-	case OPERATION_UNYANK:
-		has_version = true;
-		/* fall through */
-	case OPERATION_OWNERS:
-		has_crate = true;
-		break;
-	case _OPERATION_MAX:
-	case _OPERATION_INVALID:
+	if (operation == _OPERATION_INVALID)
 		return REFUSAL_OPERATION_NOT_SUPPORTED;
-	}
 	if ((has_crate && !request->crate) || (has_version && !request->version) ||
 		(has_checksum && !request->checksum))
 		return -EBADMSG;

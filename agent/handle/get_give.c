@@ -39,15 +39,13 @@ void get_sign(struct get *get, const struct account *account, signing_done_t don
 	struct session *session = get->session;
 	const struct request *request = session->request;
 	enum operation operation = request->operation;
-	bool has_crate = operation != OPERATION_READ;
-	bool has_version = has_crate && operation != OPERATION_OWNERS;
 	const struct signing_ask ask = {
 		.account = account,
 		.index_url = request->index_url,
 		.operation = operation,
-		.crate = has_crate ? request->crate : NULL,
-		.version = has_version ? request->version : NULL,
-		.checksum = get_is_publish(get) ? request->checksum : NULL,
+		.crate = operation_has_crate(operation) ? request->crate : NULL,
+		.version = operation_has_version(operation) ? request->version : NULL,
+		.checksum = operation_has_checksum(operation) ? request->checksum : NULL,
 		.challenge = request->challenge,
 		.terminal = get->terminal >= 0 ? get->terminal : session->terminal,
 	};

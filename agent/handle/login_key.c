@@ -120,7 +120,7 @@ void login_take_key(struct login *login) {
 		login_make_key(login, NULL);
 		return;
 	}
-	r = lent_secret_new(session, KEY_INPUT_MAX, login_key_given, login, &login->pipe);
+	r = lent_secret_new(session, KEY_TEXT_MAX, login_key_given, login, &login->pipe);
 	if (r < 0)
 		login_cannot_ask(login, r);
 }

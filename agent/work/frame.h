@@ -152,9 +152,6 @@ enum field {
 /* How many FIELD_FOUND there can be. */
 #define FOUND_MAX 100
 
-/* Longest text of a private key that is looked at. */
-#define KEY_TEXT_MAX 4096u
-
 /* What worker-net is sent for. */
 enum errand {
 	ERRAND_CONFIG, /* an index's config.json -> api, dl, auth-required */

@@ -22,8 +22,6 @@
 #include "stop.h"
 #include "verb.h"
 
-/* The account that the agent takes where none is named. */
-#define ACCOUNT_DEFAULT "default"
 #define OUTPUT_MAX ((size_t) 64 * 1024 * 1024)
 #define OUTPUT_FIRST ((size_t) 64 * 1024)
 /* Even a build comes to an end. */

@@ -6,6 +6,7 @@
 
 #include "cargo_credentials.h"
 #include "protocol/json.h"
+#include "protocol/names.h"
 #include "protocol/request.h"
 #include "verb.h"
 
@@ -92,7 +93,7 @@ static void show_found(
 }
 
 void import_token_show(const struct command *command, const struct import_token *token) {
-	const char *account = command->account ? command->account : "default";
+	const char *account = command->account ? command->account : ACCOUNT_DEFAULT;
 	const char *label = token->name ? token->name : token->place.key;
 	const struct print *print = &command->print;
 

@@ -9,9 +9,6 @@
 #include "shell_word.h"
 #include "verb.h"
 
-/* The account that is meant where none is named. */
-#define ACCOUNT_DEFAULT "default"
-
 bool key_text_signs(const struct json *account) {
 	return strcmp(verb_text(account, "type"), "asymmetric") == 0;
 }

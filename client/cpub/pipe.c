@@ -14,8 +14,6 @@
 
 /* The longest secret, and a line end of two bytes. */
 #define STREAM_MAX ((size_t) TOKEN_MAX + 2)
-/* The longest text of a key that the agent takes; one of P-384 as PEM has some 300 bytes. */
-#define KEY_TEXT_MAX ((size_t) 4096)
 /* What every user may have: 256 pieces, since each splice takes one place in a pipe. */
 #define PIPE_SIZE (1024 * 1024)
 

@@ -9,10 +9,9 @@
 #include "cargo_config.h"
 #include "cargo_provider.h"
 #include "config_edit.h"
+#include "protocol/names.h"
 #include "protocol/toml.h"
 #include "verb.h"
-
-#define ACCOUNT "default"
 
 static const char handwritten[] = "it is written in a way that cannot be changed surely";
 
@@ -82,7 +81,7 @@ static enum exit_code find_entry(struct setup *setup, const char *account) {
 			program);
 		return EXIT_FAILED;
 	}
-	if (asprintf(&setup->entry, "%s --account %s", program, account ? account : ACCOUNT) < 0) {
+	if (asprintf(&setup->entry, "%s --account %s", program, account ? account : ACCOUNT_DEFAULT) < 0) {
 		setup->entry = NULL;
 		return verb_fail(command, -ENOMEM);
 	}

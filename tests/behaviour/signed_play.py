@@ -317,11 +317,9 @@ class SigningRegistry(Registry):
         self.verifier.url = self.index
 
 
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory, certificate):
-    """The desk and the registry that all tests of a file share."""
-    folder = tmp_path_factory.mktemp("workshop")
-    desk = Desk(folder / "desk")
+@contextlib.contextmanager
+def opened(desk: Desk, folder: Path, certificate):
+    """The desk with an open vault, and a registry for it."""
     with SigningRegistry(folder / "registry", certificate) as registry:
         try:
             desk.start()
@@ -329,6 +327,14 @@ def workshop(tmp_path_factory, certificate):
             yield desk, registry
         finally:
             desk.stop()
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory, certificate):
+    """The desk and the registry that all tests of a file share."""
+    folder = tmp_path_factory.mktemp("workshop")
+    with opened(Desk(folder / "desk"), folder, certificate) as both:
+        yield both
 
 
 @pytest.fixture
@@ -351,6 +357,6 @@ def signer(workshop):
 
 
 __all__ = ["ACTS", "APPROVE", "CKSUM", "CRATES_IO", "LOG_IN", "Asked", "Held", "Signer",
-           "SigningRegistry", "act", "key_id", "key_traces", "new_key", "open_claims",
+           "SigningRegistry", "act", "key_id", "key_traces", "new_key", "open_claims", "opened",
            "outcome", "paserk", "pem", "pipe", "piped", "point",
            "public", "scalar", "signer", "workshop"]

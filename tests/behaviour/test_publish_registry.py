@@ -53,9 +53,13 @@ def test_a_default_that_the_manifest_excludes_is_an_error_as_for_cargo(ready_des
     default(ready_desk.cargo_home / "config.toml")
     done = ready_desk.run(*TRY, cwd=folder)
     assert done.returncode == 1 and "not listed in the `package.publish`" in done.stderr
-    if cargo_version() < (1, 90):
-        return  # Its `package` cannot be told a registry, and looks at the default alone.
-    # Where it is named, the default is none of cargo's either.
+
+
+@pytest.mark.skipif(cargo_version() < (1, 90),
+                    reason="this cargo's `package` looks at the default alone (< 1.90)")
+def test_a_default_is_none_where_another_registry_is_named(ready_desk):
+    folder = write_crate(ready_desk.home / "demo", "demo", package='publish = ["crates-io"]')
+    default(ready_desk.cargo_home / "config.toml")
     done = ready_desk.run(*TRY, "--registry", "crates-io", cwd=folder)
     assert done.returncode == 0 and "crates.io" in json.loads(done.stdout)["index"], done.stderr
 

@@ -17,7 +17,7 @@ from desk import PASSPHRASE, Desk, code  # noqa: E402
 from play import lent_pty  # noqa: E402
 from scan import children  # noqa: E402
 from signed_play import (  # noqa: E402
-    APPROVE, SigningRegistry, act, key_traces, outcome, paserk, signer,
+    APPROVE, act, key_traces, opened, outcome, paserk, signer,
 )
 from tree import FAKE, Tree  # noqa: E402
 
@@ -46,13 +46,8 @@ def workshop(tmp_path_factory, certificate):
     tree = Tree(desk.build, folder / "tree")
     desk.program, desk.daemon = tree.bin / "cpub-agent", tree.libexec / "cpub-agentd"
     desk.tree = tree
-    with SigningRegistry(folder / "registry", certificate) as registry:
-        try:
-            desk.start()
-            desk.init()
-            yield desk, registry
-        finally:
-            desk.stop()
+    with opened(desk, folder, certificate) as both:
+        yield both
 
 
 @pytest.fixture

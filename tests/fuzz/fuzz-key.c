@@ -9,6 +9,7 @@
 
 #include "agent/work/frame.h"
 #include "agent/work/sign/paserk.h"
+#include "protocol/names.h"
 #include "protocol/secret.h"
 #include "tests/fuzz/fuzz.h"
 

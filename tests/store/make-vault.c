@@ -16,6 +16,7 @@
 #include "agent/store/cipher.h"
 #include "agent/store/ledger.h"
 #include "agent/store/manifest.h"
+#include "protocol/names.h"
 #include "protocol/secret.h"
 
 #define PASSPHRASE_MAX 1024

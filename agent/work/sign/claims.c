@@ -23,18 +23,6 @@ static const char *const mutations[] = {
 	[OPERATION_OWNERS] = "owners",
 };
 
-static bool operation_has_crate(enum operation operation) {
-	return operation != OPERATION_READ;
-}
-
-static bool operation_has_version(enum operation operation) {
-	return operation_has_crate(operation) && operation != OPERATION_OWNERS;
-}
-
-static bool operation_has_checksum(enum operation operation) {
-	return operation == OPERATION_PUBLISH;
-}
-
 static int read_numbers(const struct fields *task, struct claims *claims) {
 	uint64_t operation, footer_key;
 

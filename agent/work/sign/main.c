@@ -16,6 +16,7 @@
 #include "agent/work/sign/paserk.h"
 #include "agent/work/sign/paseto.h"
 #include "agent/work/worker.h"
+#include "protocol/names.h"
 #include "protocol/secret.h"
 
 #define PEM_BEGIN "-----BEGIN "
