@@ -43,7 +43,7 @@ struct account {
 	/* Of an account that signs, which has no token: its key. Else NULL, as is all that follows. */
 	struct keypair *key;
 	struct keypair *next_key; /* made beside it, until it takes its place; or NULL */
-	char *index;		  /* the index URL as it was given at login, which its tokens say */
+	char *index;		  /* the index URL that its tokens say, as cargo would */
 	char *subject;		  /* which they claim; or NULL */
 	enum footer_key footer_key; /* how they call the id of the key */
 };

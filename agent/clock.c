@@ -19,7 +19,9 @@ static uint64_t age_sec(const struct agent *agent, const struct clock_told *told
 static char *name_whose(const char *url, const char *account) {
 	char *whose;
 
-	return asprintf(&whose, "%s %.*s", url, (int) strcspn(account, "/"), account) < 0 ? NULL : whose;
+	return asprintf(&whose, "%s %.*s", url, (int) strcspn(account, "/"), account) < 0
+		       ? NULL
+		       : whose;
 }
 
 /* That of this name, else a free one, else the one told longest ago. */

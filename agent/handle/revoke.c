@@ -189,7 +189,8 @@ static void revoke_agreed(enum refusal refusal, void *userdata) {
 	_cleanup_(account_freep) struct account *account = NULL;
 	struct revoke *revoke = userdata;
 	struct session *session = revoke->session;
-	struct deed_ask ask = {.errand = ERRAND_REVOKE, .op = "revoke", .terminal = -1, .session = session};
+	struct deed_ask ask = {
+		.errand = ERRAND_REVOKE, .op = "revoke", .terminal = -1, .session = session};
 	int r;
 
 	/* The token that it was asked about, and none that was stored meanwhile. */

@@ -1,7 +1,8 @@
 /*
  * worker-read: takes the first line out of a pipe that a client lent, or all that
- * comes before its end: a private key has lines. A process of its own, because a read may wait for whoever holds the pipe, whatever its
- * flags say: then the core ends it, and nobody else has waited.
+ * comes before its end: a private key has lines. A process of its own, because a
+ * read may wait for whoever holds the pipe, whatever its flags say: then the core
+ * ends it, and nobody else has waited.
  */
 
 #include <errno.h>
